@@ -1,0 +1,107 @@
+// What a backend offers to the compiler: devices, candidates per group, kernels.
+//
+// A group is a `fused` node of the graph: a region of primitives that becomes one or a few launches. Every way to run
+// it - scheduled tensor IR, vendor call, library kernel - is a Candidate in one list; the driver ranks them by cost.
+// Backends are stateless tables of functions over plain data (Target), so compiling needs no device at hand.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "compiler/graph/graph.h"
+#include "runtime/base/settings.h"
+#include "runtime/kernel.h"
+
+namespace sardonyx::backends {
+
+// Values equal ONNXIFI_DEVICE_TYPE_*.
+enum class DeviceType : uint64_t { Npu = 0x01, Dsp = 0x02, Gpu = 0x04, Cpu = 0x08, Fpga = 0x10, Heterogeneous = 0x20 };
+
+// What code generation and cost models need to know of a device. Plain data.
+struct Target {
+  std::string cpu;                    // LLVM CPU name, "sapphirerapids"
+  std::vector<std::string> features;  // LLVM features, "+avx512f"
+  int vector_bytes = 16;              // widest vector register: 16, 32 or 64
+  int vector_registers = 16;
+  int64_t l1_bytes = 32 << 10, l2_bytes = 1 << 20, l3_bytes = 8 << 20;
+  int cores = 1;
+  double flops_per_ns = 16;           // one core, f32 multiply-adds counted as two
+  double bytes_per_ns = 10;           // one core, from memory
+};
+
+struct DeviceInfo {
+  std::string backend;                // "cpu"
+  std::string name;                   // ONNXIFI_BACKEND_NAME
+  std::string device;                 // "Intel(R) Xeon(R) Processor"
+  DeviceType type = DeviceType::Cpu;
+  uint64_t memory_bytes = 0;
+  uint64_t memory_bandwidth = 0;      // bytes/s, 0 unknown
+  uint64_t macs_fp32 = 0;             // multiply-adds/s, 0 unknown
+  Target target;
+};
+
+// Named integer knobs of a schedule family: "mr=14 nr=2".
+using Point = std::map<std::string, int64_t>;
+std::string to_string(const Point& point);
+
+struct Candidate {
+  enum class Kind : uint8_t { Scheduled, Vendor, Library } kind = Kind::Scheduled;
+  std::string family;                          // "contraction", "onednn.conv", "library.topk"
+  int version = 1;
+  Point point;
+  std::vector<graph::Layout> inputs, outputs;  // one per operand / result of the group
+  double cost_ns = 0;                          // estimate on all cores the target has
+};
+
+// Answer of the candidate query: what could run the group, and why the others declined ("onednn.conv: 5-D").
+struct Candidates {
+  std::vector<Candidate> list;
+  std::vector<std::string> refusals;
+};
+
+// One launch of a compiled group. Operand numbers: group inputs first, then its outputs, then temporaries.
+struct GroupLaunch {
+  runtime::KernelPtr kernel;
+  std::vector<int> inputs, outputs;
+  std::vector<expr::Expr> dims;  // dim operands of the kernel, over the graph's symbols
+};
+struct GroupTemporary {
+  DType dtype = DType::F32;
+  std::vector<expr::Expr> dims;
+};
+struct CompiledGroup {
+  std::vector<GroupLaunch> launches;
+  std::vector<GroupTemporary> temporaries;
+  // Replacements for constant inputs (packed weights): input number -> tensor in the kernel's own format.
+  std::map<int, Tensor> packed;
+};
+
+// A group and the candidate chosen for it.
+struct Chosen {
+  const graph::Node* group = nullptr;
+  Candidate candidate;
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string_view name() const = 0;
+  // Devices at hand; a device that fails to probe is left out quietly. Thread-safe, cached by the registry.
+  virtual std::vector<DeviceInfo> discover() const = 0;
+  virtual Candidates candidates(const graph::Node& group, const Target& target) const = 0;
+  // Compiles a batch (code of several groups may share a module; modules compile in parallel). One result per entry.
+  virtual std::vector<CompiledGroup> compile(std::span<const Chosen> batch, const Target& target,
+                                             const Settings& settings) const = 0;
+};
+
+// The backends built in. Immutable after first use.
+const std::vector<const Backend*>& registry();
+// Devices of all backends, best default first, filtered and ordered by Settings::devices. Probed once per process.
+const std::vector<DeviceInfo>& devices();
+const Backend& backend_of(const DeviceInfo& device);
+
+}  // namespace sardonyx::backends

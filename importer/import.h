@@ -1,0 +1,86 @@
+// From model bytes to a graph of primitives. The only public header of importer/; protobuf stays behind it.
+//
+// Stages (ONNXIFI specification, section 4): 1 bytes parse, 2 versions and imports, 3 ONNX structure (Model::parse);
+// 4 operators known, 5 supported, 6 declared types and shapes hold (Model::import / Model::check).
+#pragma once
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "compiler/graph/graph.h"
+#include "runtime/base/status.h"
+#include "runtime/base/tensor.h"
+
+namespace sardonyx::importer {
+
+struct ImportOptions {
+  std::string external_data_dir;  // empty: external data is refused
+};
+
+// A declared dim: static (value >= 0), or symbolic (value -1) with the name of its symbol ("" when anonymous).
+struct DeclaredDim {
+  int64_t value = -1;
+  std::string symbol;
+};
+
+struct DeclaredTensor {
+  std::string name;
+  DType dtype = DType::None;
+  bool has_shape = false;
+  std::vector<DeclaredDim> dims;
+};
+
+// One problem of a model. `node` is the node's name, or "#12 (Conv)" style when it has none; empty for model problems.
+struct Finding {
+  int stage = 0;
+  Status status = Status::Success;
+  std::string node;
+  std::string text;
+};
+
+// All findings in order of stage; the first decides the status.
+struct Report {
+  std::vector<Finding> findings;
+  Status status() const { return findings.empty() ? Status::Success : findings.front().status; }
+  std::string text() const;  // every finding on a line of its own, at most 100 of them
+};
+
+// A parsed and structurally valid model. Owns a copy of everything it needs; the bytes may go away after parse().
+class Model {
+ public:
+  // Stages 1-3. Throws Error with the first finding's status and the text of all findings.
+  static std::unique_ptr<Model> parse(const void* bytes, size_t size, const ImportOptions& options);
+  ~Model();
+
+  // Graph inputs in declaration order, initializers included when they are listed as inputs.
+  const std::vector<DeclaredTensor>& inputs() const;
+  // Names of graph.initializer, in order.
+  const std::vector<std::string>& initializers() const;
+
+  // Stages 4-6 without values of weights and without compiling: all problems, none thrown. Well under 1 ms for
+  // one-node models.
+  Report check() const;
+
+  // Stages 4-6, then the graph. `weights` give values to graph inputs (they become constants).
+  // Throws Error with the first finding's status and the text of all findings. The Model may be dropped afterwards:
+  // tensors that the graph keeps share storage with it.
+  std::unique_ptr<graph::Graph> import(const std::map<std::string, Tensor>& weights) const;
+
+ private:
+  Model();
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Highest versions that stage 2 accepts; reported by onnxGetBackendInfo.
+inline constexpr int max_ir_version = 13;
+struct DomainVersion {
+  const char* domain;  // "ai.onnx" for the default domain
+  int version;
+};
+const std::vector<DomainVersion>& supported_opsets();
+
+}  // namespace sardonyx::importer

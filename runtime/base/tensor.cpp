@@ -1,0 +1,94 @@
+#include "runtime/base/tensor.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include "runtime/base/status.h"
+
+namespace sardonyx {
+
+int64_t element_count(std::span<const int64_t> dims) {
+  constexpr int64_t limit = int64_t{1} << 47;
+  int64_t count = 1;
+  bool empty = false;
+  for (int64_t dim : dims) {
+    require(dim >= 0, Status::UnsupportedShape, "negative dimension ", dim);
+    if (dim == 0) {
+      empty = true;
+      continue;
+    }
+    require(count <= limit / dim, Status::UnsupportedShape, "shape [", join(dims, ","), "] has too many elements");
+    count *= dim;
+  }
+  return empty ? 0 : count;
+}
+
+int64_t byte_size(DType dtype, std::span<const int64_t> dims) { return element_count(dims) * int64_t(size_of(dtype)); }
+
+std::shared_ptr<uint8_t> allocate_bytes(size_t bytes) {
+  size_t rounded = (bytes + 63) / 64 * 64;
+  void* memory = std::aligned_alloc(64, rounded ? rounded : 64);
+  require(memory != nullptr, Status::NoSystemMemory, "cannot allocate ", bytes, " bytes");
+  return std::shared_ptr<uint8_t>(static_cast<uint8_t*>(memory), [](uint8_t* p) { std::free(p); });
+}
+
+Tensor::Tensor(DType dtype, Dims dims) : dtype_(dtype), dims_(std::move(dims)) {
+  storage_ = allocate_bytes(size_t(byte_size(dtype_, dims_)));
+}
+
+Tensor::Tensor(DType dtype, Dims dims, std::shared_ptr<uint8_t> storage)
+    : dtype_(dtype), dims_(std::move(dims)), storage_(std::move(storage)) {}
+
+Tensor Tensor::ints(std::span<const int64_t> values) { return of<int64_t>(DType::I64, {int64_t(values.size())}, values); }
+
+Tensor Tensor::scalar(DType dtype, double value) {
+  Tensor result(dtype, {});
+  result.set_double(0, value);
+  return result;
+}
+
+double Tensor::as_double(int64_t i) const {
+  double result = 0;
+  if (visit_dtype(dtype_, [&](auto zero) { result = double(data<decltype(zero)>()[i]); })) return result;
+  if (dtype_ == DType::F16) return f16_to_f32(data<uint16_t>()[i]);
+  if (dtype_ == DType::BF16) return bf16_to_f32(data<uint16_t>()[i]);
+  fail(Status::UnsupportedDatatype, "no numeric value in a tensor of ", dtype_name(dtype_));
+}
+
+int64_t Tensor::as_int(int64_t i) const {
+  int64_t result = 0;
+  if (visit_dtype(dtype_, [&](auto zero) { result = int64_t(data<decltype(zero)>()[i]); })) return result;
+  return int64_t(as_double(i));
+}
+
+void Tensor::set_double(int64_t i, double value) {
+  if (visit_dtype(dtype_, [&](auto zero) { data<decltype(zero)>()[i] = static_cast<decltype(zero)>(value); })) return;
+  if (dtype_ == DType::F16)
+    data<uint16_t>()[i] = f32_to_f16(float(value));
+  else if (dtype_ == DType::BF16)
+    data<uint16_t>()[i] = f32_to_bf16(float(value));
+  else
+    fail(Status::UnsupportedDatatype, "no numeric value in a tensor of ", dtype_name(dtype_));
+}
+
+void Tensor::set_int(int64_t i, int64_t value) {
+  if (!visit_dtype(dtype_, [&](auto zero) { data<decltype(zero)>()[i] = static_cast<decltype(zero)>(value); }))
+    set_double(i, double(value));
+}
+
+Tensor Tensor::clone() const {
+  Tensor result(dtype_, dims_);
+  std::memcpy(result.raw(), raw(), size_t(bytes()));
+  return result;
+}
+
+Tensor Tensor::reshaped(Dims dims) const {
+  check(element_count(dims) == count(), "reshape of ", count(), " elements to [", join(dims, ","), "]");
+  return Tensor(dtype_, std::move(dims), storage_);
+}
+
+bool same_bits(const Tensor& a, const Tensor& b) {
+  return a.dtype() == b.dtype() && a.dims() == b.dims() && std::memcmp(a.raw(), b.raw(), size_t(a.bytes())) == 0;
+}
+
+}  // namespace sardonyx

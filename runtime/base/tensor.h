@@ -1,0 +1,80 @@
+// Host tensors: dense, row-major, 64-byte aligned, shared storage.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/base/dtype.h"
+
+namespace sardonyx {
+
+using Dims = std::vector<int64_t>;
+
+// Product of `dims`; throws Error(UnsupportedShape) on a negative dim or when the product exceeds 2^47.
+int64_t element_count(std::span<const int64_t> dims);
+// element_count times the element size, same limits.
+int64_t byte_size(DType dtype, std::span<const int64_t> dims);
+// 64-byte aligned memory released by its deleter; throws Error(NoSystemMemory) when there is none.
+std::shared_ptr<uint8_t> allocate_bytes(size_t bytes);
+
+// A tensor that owns (a share of) its bytes. Copies share storage; clone() does not. Contents start undefined.
+class Tensor {
+ public:
+  Tensor() = default;
+  Tensor(DType dtype, Dims dims);
+  // Wraps memory that `storage` keeps alive; `storage.get()` is the first element.
+  Tensor(DType dtype, Dims dims, std::shared_ptr<uint8_t> storage);
+
+  template <class T>
+  static Tensor of(DType dtype, Dims dims, std::span<const T> values) {
+    Tensor result(dtype, std::move(dims));
+    for (size_t i = 0; i < values.size(); ++i) result.data<T>()[i] = values[i];
+    return result;
+  }
+  // A 1-D i64 tensor.
+  static Tensor ints(std::span<const int64_t> values);
+  // A rank-0 tensor of any arithmetic dtype, F16 and BF16 included, converted from `value`.
+  static Tensor scalar(DType dtype, double value);
+
+  DType dtype() const { return dtype_; }
+  const Dims& dims() const { return dims_; }
+  int rank() const { return int(dims_.size()); }
+  int64_t count() const { return element_count(dims_); }
+  int64_t bytes() const { return byte_size(dtype_, dims_); }
+  bool defined() const { return dtype_ != DType::None; }
+
+  uint8_t* raw() { return storage_.get(); }
+  const uint8_t* raw() const { return storage_.get(); }
+  template <class T>
+  T* data() {
+    return reinterpret_cast<T*>(storage_.get());
+  }
+  template <class T>
+  const T* data() const {
+    return reinterpret_cast<const T*>(storage_.get());
+  }
+  const std::shared_ptr<uint8_t>& storage() const { return storage_; }
+
+  // The element at flat position `i` as double or int64 (exact for integers up to 2^53 resp. all integers).
+  double as_double(int64_t i) const;
+  int64_t as_int(int64_t i) const;
+  // Stores `value` converted to the dtype at flat position `i`.
+  void set_double(int64_t i, double value);
+  void set_int(int64_t i, int64_t value);
+
+  Tensor clone() const;
+  // The same bytes under other dims with an equal element count.
+  Tensor reshaped(Dims dims) const;
+
+ private:
+  DType dtype_ = DType::None;
+  Dims dims_;
+  std::shared_ptr<uint8_t> storage_;
+};
+
+// Bitwise equality of dtype, dims and bytes.
+bool same_bits(const Tensor& a, const Tensor& b);
+
+}  // namespace sardonyx

@@ -1,0 +1,78 @@
+// Running a program: Context (threads of one backend handle) and Session (one onnxGraph).
+//
+//   auto context = Context::create(settings);                     // onnxInitBackend
+//   auto session = std::make_shared<Session>(program, context);   // onnxInitGraph
+//   auto binding = session->bind(inputs, outputs);                // onnxSetGraphIO: plan
+//   session->submit(binding, input_event, output_event);          // onnxRunGraph: replay, asynchronous
+//   session->wait_idle();                                         // onnxReleaseGraph
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/base/settings.h"
+#include "runtime/base/tensor.h"
+#include "runtime/event.h"
+#include "runtime/program.h"
+
+namespace sardonyx::runtime {
+
+class Dispatcher;  // owns the worker team and the queue of ready runs
+
+// The threads behind one backend handle. Threads start with the first run that needs them and are joined when the
+// last owner goes away (also when that owner is one of the dispatcher's own callbacks).
+class Context {
+ public:
+  static std::shared_ptr<Context> create(const Settings& settings);
+  ~Context();
+  const Settings& settings() const { return settings_; }
+  Dispatcher& dispatcher() { return *dispatcher_; }
+
+ private:
+  explicit Context(const Settings& settings);
+  Settings settings_;
+  std::unique_ptr<Dispatcher> dispatcher_;
+};
+
+// A host buffer with the shape the host described. Order follows Program::inputs / outputs.
+struct HostTensor {
+  void* data = nullptr;
+  Dims dims;
+};
+
+class Binding;  // a plan with host buffers; immutable after bind, shared by the runs submitted with it
+
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(std::shared_ptr<const Program> program, std::shared_ptr<Context> context);
+  ~Session();
+
+  const Program& program() const { return *program_; }
+
+  // Plans for the shapes and remembers the buffers. Plans are cached by shape (LRU), so re-binding other buffers of a
+  // known shape costs well under a microsecond. Does not touch buffers. Never waits for runs.
+  // Throws MismatchingShape (rank, static dim, one symbol with two values, output shape not the one that follows from
+  // the inputs; for data-dependent outputs only the rank counts), UnsupportedShape, NoSystemMemory.
+  std::shared_ptr<Binding> bind(std::span<const HostTensor> inputs, std::span<const HostTensor> outputs);
+
+  // Output shapes for input shapes; data-dependent dims are -1. Throws MismatchingShape.
+  std::vector<Dims> infer(std::span<const Dims> inputs);
+
+  // Starts a run once `input` is signalled; returns at once (a small run whose input is already signalled may execute
+  // inline). Signals `output` with the run's status. If `input` carries a failure the run fails with that status.
+  // Runs that share buffers execute in order of submission; a run whose input is unsignalled does not stop others.
+  // Several threads may submit. The session stays alive until its runs are done.
+  void submit(std::shared_ptr<Binding> binding, EventPtr input, EventPtr output);
+
+  // Returns once every submitted run has signalled its output.
+  void wait_idle();
+
+ private:
+  struct State;
+  std::shared_ptr<const Program> program_;
+  std::shared_ptr<Context> context_;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace sardonyx::runtime
