@@ -14,6 +14,10 @@ enum class Policy : int { Auto = 0, Codegen = 1, Library = 2 };
 // Values equal ONNXIFI_OPTIMIZATION_*.
 enum class Optimization : int { HighThroughput = 0, LowLatency = 1, LowPower = 2, LowDelay = 3 };
 
+// Upper limits that the property and the environment share.
+inline constexpr int64_t max_threads = 1024;
+inline constexpr int64_t max_spin_microseconds = 1000000;
+
 struct Settings {
   LogLevel log_level = LogLevel::Warning;           // SARDONYX_LOG_LEVEL: error|warning|info|debug or 1..4
   int num_threads = 0;                              // SARDONYX_NUM_THREADS; 0: min(affinity mask, cgroup quota)

@@ -1,0 +1,126 @@
+#include "runtime/base/settings.h"
+
+#include <cerrno>
+#include <cstdlib>
+#include <optional>
+
+namespace sardonyx {
+
+namespace {
+
+std::optional<int64_t> parse_integer(const std::string& text, int64_t low, int64_t high) {
+  char* end = nullptr;
+  errno = 0;
+  const long long value = std::strtoll(text.c_str(), &end, 10);
+  if (text.empty() || *end != '\0' || errno != 0 || value < low || value > high) return std::nullopt;
+  return value;
+}
+
+struct NamedValue {
+  const char* name;
+  int value;
+};
+
+template <size_t N>
+std::optional<int> parse_name(const std::string& text, const NamedValue (&values)[N]) {
+  for (const auto& candidate : values) {
+    if (text == candidate.name) return candidate.value;
+  }
+  return std::nullopt;
+}
+
+// Numbers are those of ONNXIFI_LOG_LEVEL_*, where 1 is the most talkative level.
+constexpr NamedValue log_levels[] = {
+    {"error", int(LogLevel::Error)}, {"warning", int(LogLevel::Warning)}, {"info", int(LogLevel::Info)},
+    {"debug", int(LogLevel::Debug)}, {"4", int(LogLevel::Error)},         {"3", int(LogLevel::Warning)},
+    {"2", int(LogLevel::Info)},      {"1", int(LogLevel::Debug)},
+};
+constexpr NamedValue policies[] = {
+    {"auto", int(Policy::Auto)}, {"codegen", int(Policy::Codegen)}, {"library", int(Policy::Library)}};
+constexpr NamedValue switches[] = {{"0", 0}, {"1", 1}};
+
+// Each returns false when the text is malformed, and leaves the settings alone then.
+bool set_level(Settings& settings, const std::string& text) {
+  const auto value = parse_name(text, log_levels);
+  if (value) settings.log_level = LogLevel(*value);
+  return value.has_value();
+}
+bool set_threads(Settings& settings, const std::string& text) {
+  const auto value = parse_integer(text, 0, max_threads);
+  if (value) settings.num_threads = int(*value);
+  return value.has_value();
+}
+bool set_policy(Settings& settings, const std::string& text) {
+  const auto value = parse_name(text, policies);
+  if (value) settings.policy = Policy(*value);
+  return value.has_value();
+}
+bool set_spin(Settings& settings, const std::string& text) {
+  const auto value = parse_integer(text, 0, max_spin_microseconds);
+  if (value) settings.spin_microseconds = *value;
+  return value.has_value();
+}
+bool set_verify(Settings& settings, const std::string& text) {
+  const auto value = parse_name(text, switches);
+  if (value) settings.verify = *value != 0;
+  return value.has_value();
+}
+template <std::string Settings::*member>
+bool set_text(Settings& settings, const std::string& text) {
+  settings.*member = text;
+  return true;
+}
+
+struct Variable {
+  const char* name;
+  bool (*set)(Settings&, const std::string&);
+};
+constexpr Variable variables[] = {
+    {"SARDONYX_LOG_LEVEL", set_level},
+    {"SARDONYX_NUM_THREADS", set_threads},
+    {"SARDONYX_POLICY", set_policy},
+    {"SARDONYX_DEVICES", set_text<&Settings::devices>},
+    {"SARDONYX_TRACE", set_text<&Settings::trace_file>},
+    {"SARDONYX_DUMP", set_text<&Settings::dump_dir>},
+    {"SARDONYX_SPIN_US", set_spin},
+    {"SARDONYX_VERIFY", set_verify},
+};
+
+}  // namespace
+
+Settings settings_from_environment() {
+  Settings settings;
+  for (const auto& variable : variables) {
+    const char* text = secure_getenv(variable.name);
+    if (text != nullptr && !variable.set(settings, text)) {
+      log(LogLevel::Warning, "ignoring ", variable.name, "='", text, "': not an accepted value");
+    }
+  }
+  return settings;
+}
+
+const std::vector<SettingDoc>& setting_docs() {
+  static const std::vector<SettingDoc> docs = {
+      {"SARDONYX_LOG_LEVEL", "ONNXIFI_BACKEND_PROPERTY_LOG_LEVEL",
+       "error, warning, info, debug, or the numbers of ONNXIFI_LOG_LEVEL_* (4 to 1)",
+       "what is written to stderr; warning by default"},
+      {"SARDONYX_NUM_THREADS", "ONNXX_BACKEND_PROPERTY_NUM_THREADS", "0 to 1024",
+       "worker threads of a backend, the calling thread included; 0 (default): what the affinity mask and the cgroup "
+       "quota allow"},
+      {"SARDONYX_POLICY", "ONNXX_BACKEND_PROPERTY_POLICY", "auto (0), codegen (1), library (2)",
+       "which kernels may be chosen: the cheapest by the cost model, generated code first, vendor library first"},
+      {"", "ONNXIFI_BACKEND_PROPERTY_OPTIMIZATION", "0 to 3", "throughput, latency (default), power or delay"},
+      {"SARDONYX_DEVICES", "", "comma-separated names, e.g. cpu", "which devices are listed, and their order"},
+      {"SARDONYX_TRACE", "ONNXX_BACKEND_PROPERTY_TRACE_FILE", "a file name",
+       "executed kernels are written there as Chrome trace events"},
+      {"SARDONYX_DUMP", "", "a folder", "the graph after every pass, the schedules and the generated code go there"},
+      {"", "ONNXX_BACKEND_PROPERTY_EXTERNAL_DATA_DIR", "a folder",
+       "base of a model's external tensor data, which is refused without it"},
+      {"SARDONYX_SPIN_US", "ONNXX_BACKEND_PROPERTY_SPIN_MICROSECONDS", "0 to 1000000",
+       "how long an idle worker polls before it sleeps; 20 by default"},
+      {"SARDONYX_VERIFY", "", "0 or 1", "verify the graph after every pass"},
+  };
+  return docs;
+}
+
+}  // namespace sardonyx

@@ -1,0 +1,82 @@
+#include "runtime/base/settings.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <set>
+
+namespace sardonyx {
+namespace {
+
+// Sets variables for one test and removes them afterwards.
+class SettingsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (const auto& doc : setting_docs()) {
+      if (*doc.variable != '\0') unsetenv(doc.variable);
+    }
+    set_log_level(LogLevel::Error);
+  }
+  void TearDown() override {
+    SetUp();
+    set_log_level(LogLevel::Warning);
+  }
+  Settings with(const char* variable, const char* value) {
+    setenv(variable, value, 1);
+    return settings_from_environment();
+  }
+};
+
+TEST_F(SettingsTest, DefaultsWithoutVariables) {
+  const Settings settings = settings_from_environment();
+  EXPECT_EQ(settings.log_level, LogLevel::Warning);
+  EXPECT_EQ(settings.num_threads, 0);
+  EXPECT_EQ(settings.policy, Policy::Auto);
+  EXPECT_EQ(settings.devices, "");
+  EXPECT_EQ(settings.spin_microseconds, 20);
+  EXPECT_FALSE(settings.verify);
+}
+
+TEST_F(SettingsTest, ReadsEveryVariable) {
+  EXPECT_EQ(with("SARDONYX_LOG_LEVEL", "info").log_level, LogLevel::Info);
+  EXPECT_EQ(with("SARDONYX_NUM_THREADS", "3").num_threads, 3);
+  EXPECT_EQ(with("SARDONYX_POLICY", "codegen").policy, Policy::Codegen);
+  EXPECT_EQ(with("SARDONYX_POLICY", "library").policy, Policy::Library);
+  EXPECT_EQ(with("SARDONYX_DEVICES", "cpu").devices, "cpu");
+  EXPECT_EQ(with("SARDONYX_TRACE", "t.json").trace_file, "t.json");
+  EXPECT_EQ(with("SARDONYX_DUMP", "d").dump_dir, "d");
+  EXPECT_EQ(with("SARDONYX_SPIN_US", "0").spin_microseconds, 0);
+  EXPECT_TRUE(with("SARDONYX_VERIFY", "1").verify);
+}
+
+TEST_F(SettingsTest, LogLevelNumbersAreThoseOfOnnxifi) {
+  EXPECT_EQ(with("SARDONYX_LOG_LEVEL", "4").log_level, LogLevel::Error);
+  EXPECT_EQ(with("SARDONYX_LOG_LEVEL", "1").log_level, LogLevel::Debug);
+}
+
+TEST_F(SettingsTest, IgnoresMalformedValues) {
+  for (const char* bad : {"", "x", "-1", "1025", "3 ", "99999999999999999999"}) {
+    EXPECT_EQ(with("SARDONYX_NUM_THREADS", bad).num_threads, 0) << bad;
+  }
+  EXPECT_EQ(with("SARDONYX_POLICY", "fastest").policy, Policy::Auto);
+  EXPECT_EQ(with("SARDONYX_LOG_LEVEL", "5").log_level, LogLevel::Warning);
+  EXPECT_EQ(with("SARDONYX_SPIN_US", "1e3").spin_microseconds, 20);
+  EXPECT_FALSE(with("SARDONYX_VERIFY", "yes").verify);
+}
+
+TEST_F(SettingsTest, EveryVariableAndPropertyIsDocumentedOnce) {
+  std::set<std::string> seen;
+  for (const auto& doc : setting_docs()) {
+    EXPECT_TRUE(*doc.variable != '\0' || *doc.property != '\0');
+    EXPECT_STRNE(doc.values, "");
+    EXPECT_STRNE(doc.meaning, "");
+    for (const char* name : {doc.variable, doc.property}) {
+      if (*name != '\0') {
+        EXPECT_TRUE(seen.insert(name).second) << name;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sardonyx
