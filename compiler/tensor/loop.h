@@ -1,0 +1,105 @@
+// Statements: what a kernel does, as an immutable loop nest over expressions.
+//
+// A schedule rewrites one statement into another and never mutates: handles may be shared between candidates and
+// threads. Loops run from 0 to their extent. What the kinds of loop mean:
+//   Serial    in order
+//   Grid      independent iterations; the launch enumerates them (they are stripped before code generation)
+//   Vector    constant extent, becomes vector lanes; iterations are independent
+//   Unrolled  constant extent, becomes straight code
+// Example, one point of a matrix product with its reduction:
+//   store C[i, j] = 0
+//   for k < K
+//     store C[i, j] = C[i, j] + A[i, k] * B[k, j]
+#pragma once
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "compiler/expr/expr.h"
+#include "compiler/tensor/compute.h"
+
+namespace sardonyx::tensor {
+
+enum class ForKind : uint8_t { Serial, Grid, Vector, Unrolled };
+
+enum class StmtKind : uint8_t {
+  For,       // for var in [0, extent): body[0]
+  Store,     // buffer[index...] = value; a vector value needs one vector index
+  Allocate,  // buffer lives inside body[0]; its scope is Scratch (sized memory) or Register (constant dims)
+  If,        // condition ? body[0] : body[1] (optional); a vector condition masks lanes
+  Block,     // body in order
+  Let,       // var = value (I64) in body[0]
+  Check,     // unless condition holds (in every active lane) the kernel stops with error `code`
+  Prefetch,  // hint: buffer[index...] is read soon; never faults
+};
+
+struct StmtNode;
+using Stmt = std::shared_ptr<const StmtNode>;
+
+struct StmtNode {
+  StmtKind kind = StmtKind::Block;
+  ForKind for_kind = ForKind::Serial;
+  VarPtr var;                // For, Let
+  Expr extent;               // For
+  Expr condition;            // If, Check
+  Expr value;                // Store, Let
+  BufferPtr buffer;          // Store, Allocate, Prefetch
+  std::vector<Expr> index;   // Store, Prefetch
+  int32_t code = 0;          // Check: a runtime::KernelError
+  std::vector<Stmt> body;
+};
+
+Stmt make_for(ForKind kind, VarPtr var, Expr extent, Stmt body);
+Stmt make_store(BufferPtr buffer, std::vector<Expr> index, Expr value);
+Stmt make_allocate(BufferPtr buffer, Stmt body);
+Stmt make_if(Expr condition, Stmt then_body, Stmt else_body = nullptr);
+Stmt make_block(std::vector<Stmt> body);  // flattens nested blocks; one statement stays itself
+Stmt make_let(VarPtr var, Expr value, Stmt body);
+Stmt make_check(Expr condition, int32_t code);
+Stmt make_prefetch(BufferPtr buffer, std::vector<Expr> index);
+
+// Nested loops of one kind around `body`, outermost first.
+Stmt make_loops(ForKind kind, const std::vector<Axis>& axes, Stmt body);
+
+// The same node with other children / expressions; returns `stmt` itself when nothing changed.
+Stmt with_body(const Stmt& stmt, std::vector<Stmt> body);
+// Bottom-up rewrite: `f` gets each statement with already rewritten children and returns it or a replacement.
+Stmt mutate(const Stmt& stmt, const std::function<Stmt(const Stmt&)>& f);
+// Applies `f` to every expression (extents, indices, values, conditions).
+Stmt mutate_exprs(const Stmt& stmt, const std::function<Expr(const Expr&)>& f);
+// Parents first; returning false skips the children.
+void visit(const Stmt& stmt, const std::function<bool(const Stmt&)>& f);
+// Every expression of the statement and its children.
+void visit_exprs(const Stmt& stmt, const std::function<void(const Expr&)>& f);
+Stmt substitute(const Stmt& stmt, const std::unordered_map<const expr::Variable*, Expr>& substitution);
+// Loads and stores of `from` go to `to` at the index that `f` gives.
+Stmt redirect(const Stmt& stmt, const BufferPtr& from, const BufferPtr& to, const std::function<Index(const Index&)>& f);
+Expr redirect(const Expr& e, const BufferPtr& from, const BufferPtr& to, const std::function<Index(const Index&)>& f);
+bool loads_from(const Stmt& stmt, const expr::Buffer* buffer);
+bool stores_to(const Stmt& stmt, const expr::Buffer* buffer);
+
+// A bottom-up rewrite like expr::mutate that visits shared sub-trees once, so that it stays linear on expressions that
+// share much (unrolled tiles, polynomial expansions).
+Expr mutate_shared(const Expr& e, const std::function<Expr(const Expr&)>& f);
+
+std::string to_string(const Stmt& stmt);
+
+// Throws Error(InternalError) unless every variable is bound (by a loop, a Let or `free`), every Scratch and Register
+// buffer is used inside its Allocate, indices have the buffer's rank, types agree, and Vector/Unrolled extents are
+// constant.
+void verify(const Stmt& stmt, const std::vector<VarPtr>& free);
+
+// A program as loops, before and during scheduling.
+struct Nest {
+  std::vector<BufferPtr> inputs, outputs;
+  std::vector<BufferPtr> temporaries;  // intermediate buffers that are not yet allocated inside a kernel
+  std::vector<VarPtr> symbols;
+  std::vector<Stmt> nests;             // run in order; the unit of compute_at, fuse, reorder ...
+};
+
+// One perfect nest per stage in order; a reduction gives two: its initialisation and its accumulation, with the
+// reduction loops innermost.
+Nest realize(const Program& program);
+
+}  // namespace sardonyx::tensor
