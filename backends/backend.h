@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "compiler/graph/graph.h"
+#include "compiler/tensor/target.h"
 #include "runtime/base/settings.h"
 #include "runtime/kernel.h"
 
@@ -21,17 +22,8 @@ namespace sardonyx::backends {
 // Values equal ONNXIFI_DEVICE_TYPE_*.
 enum class DeviceType : uint64_t { Npu = 0x01, Dsp = 0x02, Gpu = 0x04, Cpu = 0x08, Fpga = 0x10, Heterogeneous = 0x20 };
 
-// What code generation and cost models need to know of a device. Plain data.
-struct Target {
-  std::string cpu;                    // LLVM CPU name, "sapphirerapids"
-  std::vector<std::string> features;  // LLVM features, "+avx512f"
-  int vector_bytes = 16;              // widest vector register: 16, 32 or 64
-  int vector_registers = 16;
-  int64_t l1_bytes = 32 << 10, l2_bytes = 1 << 20, l3_bytes = 8 << 20;
-  int cores = 1;
-  double flops_per_ns = 16;           // one core, f32 multiply-adds counted as two
-  double bytes_per_ns = 10;           // one core, from memory
-};
+using tensor::Point;
+using tensor::Target;
 
 struct DeviceInfo {
   std::string backend;                // "cpu"
@@ -44,8 +36,6 @@ struct DeviceInfo {
   Target target;
 };
 
-// Named integer knobs of a schedule family: "mr=14 nr=2".
-using Point = std::map<std::string, int64_t>;
 std::string to_string(const Point& point);
 
 struct Candidate {

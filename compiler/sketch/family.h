@@ -20,15 +20,15 @@
 #include <variant>
 #include <vector>
 
-#include "backends/backend.h"
 #include "compiler/tensor/kernel.h"
+#include "compiler/tensor/target.h"
 #include "runtime/base/tensor.h"
 
 namespace sardonyx::sketch {
 
-using backends::Point;
-using backends::Target;
+using tensor::Point;
 using tensor::Program;
+using tensor::Target;
 
 // A program and what is known about its inputs.
 struct Problem {
