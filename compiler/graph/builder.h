@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "compiler/graph/graph.h"
+#include "runtime/base/status.h"
 
 namespace sardonyx::graph {
 

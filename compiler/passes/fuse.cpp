@@ -1,0 +1,279 @@
+// Fusion: every computing node ends up in a `fused` group with at most one anchor.
+//
+// An anchor is a node that is not point-wise or injective: contraction, window, reduction, scan, opaque. Around it grow
+//  1. epilogues: the longest run of point-wise nodes behind the anchor over the anchor's own dims such that exactly one
+//     value leaves the group and no path leaves and re-enters it (convexity);
+//  2. prologues: producers all of whose uses are inside the group. Row-wise anchors (softmax, layer norm, reductions)
+//     take point-wise and injective ones; contractions and windows only broadcasts and what feeds epilogue operands,
+//     because their candidates read plain tensors.
+// Point-wise and injective nodes left over group among themselves (producer into consumer when all its uses are there).
+// Reshapes between groups stay outside: they are views. Constants, control, dims and bindings stay outside too.
+//
+// A fused node's operands are the values from outside (constants included), its region is closed, and nodes inside are in
+// the original order. Everything behind this pass sees only groups, views, constants, control flow and dims.
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "compiler/expr/simplify.h"
+#include "compiler/passes/pass.h"
+#include "runtime/base/status.h"
+
+namespace sardonyx::passes {
+
+using graph::Node;
+using graph::Op;
+using graph::Region;
+using graph::Value;
+
+namespace {
+
+constexpr size_t max_operands = 16;
+constexpr size_t max_nodes = 64;
+
+bool has(const Node& node, uint32_t traits) { return (graph::op_def(node.op).traits & traits) != 0; }
+
+// Nodes that become part of groups at all.
+bool computes(const Node& node) {
+  switch (node.op) {
+    case Op::constant:
+    case Op::reshape:
+    case Op::bind_dims:
+    case Op::check:
+    case Op::yield:
+    case Op::if_:
+    case Op::loop:
+    case Op::fused: return false;
+    default: return true;
+  }
+}
+
+bool injective(const Node& node) { return computes(node) && has(node, graph::Pointwise | graph::Injective); }
+bool anchors(const Node& node) { return computes(node) && !has(node, graph::Pointwise | graph::Injective); }
+bool row_wise(const Node& anchor) { return has(anchor, graph::Reduction) || anchor.op == Op::softmax || anchor.op == Op::layer_norm; }
+
+struct Group {
+  std::vector<Node*> nodes;  // in program order once finished
+  Node* anchor = nullptr;
+};
+
+class Fuser {
+ public:
+  explicit Fuser(Region& region) : region_(region) {
+    int64_t number = 0;
+    for (auto& node : region.nodes()) order_[node.get()] = number++;
+  }
+
+  bool run() {
+    std::vector<Node*> nodes;
+    for (auto& node : region_.nodes())
+      if (computes(*node)) nodes.push_back(node.get());
+    for (Node* node : nodes)
+      if (anchors(*node)) grow_anchor(*node);
+    // Consumers before producers, so that a chain collapses into its last node's group.
+    for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
+      if (!injective(**it)) continue;
+      if (!group_of_.count(*it) && !join_consumer(**it)) start(**it);
+    }
+    bool changed = false;
+    for (auto& group : groups_)
+      if (!group->nodes.empty()) materialise(*group), changed = true;
+    return changed;
+  }
+
+ private:
+  Group& start(Node& node) {
+    groups_.push_back(std::make_unique<Group>());
+    Group& group = *groups_.back();
+    group.nodes.push_back(&node);
+    if (anchors(node)) group.anchor = &node;
+    group_of_[&node] = &group;
+    return group;
+  }
+
+  // The anchor and its epilogue.
+  void grow_anchor(Node& anchor) {
+    Group& group = start(anchor);
+    if (anchor.results.size() != 1 || has(anchor, graph::Opaque)) return;
+    const auto& dims = anchor.result()->type.dims;
+    std::vector<Node*> grown = {&anchor};
+    std::unordered_set<Node*> inside = {&anchor};
+    size_t accepted = 1;
+    for (bool again = true; again && grown.size() < max_nodes;) {
+      again = false;
+      for (Node* member : std::vector<Node*>(grown)) {
+        for (const graph::Use& use : member->result()->uses) {
+          Node* user = use.user;
+          if (inside.count(user) || user->parent != &region_ || !has(*user, graph::Pointwise) || group_of_.count(user)) continue;
+          if (!graph::same_dims(user->result()->type.dims, dims) || re_enters(*user, inside)) continue;
+          inside.insert(user);
+          grown.push_back(user);
+          again = true;
+          if (leaving_values(inside) == 1) accepted = grown.size();
+        }
+      }
+    }
+    for (size_t i = 1; i < accepted; ++i) {
+      group.nodes.push_back(grown[i]);
+      group_of_[grown[i]] = &group;
+    }
+  }
+
+  size_t leaving_values(const std::unordered_set<Node*>& inside) const {
+    size_t count = 0;
+    for (const Node* node : inside)
+      count += std::any_of(node->result()->uses.begin(), node->result()->uses.end(),
+                           [&](const graph::Use& use) { return !inside.count(use.user); });
+    return count;
+  }
+
+  // Does an operand of `node` from outside depend on the group? Searches backwards, no further than the first member.
+  bool re_enters(const Node& node, const std::unordered_set<Node*>& inside) {
+    int64_t first = INT64_MAX;
+    for (Node* member : inside) first = std::min(first, order_.at(member));
+    std::unordered_set<const Node*> visited;
+    std::vector<const Node*> stack;
+    auto push = [&](const Value* value) {
+      Node* producer = value->producer;
+      if (producer && producer->parent == &region_ && order_.at(producer) > first && visited.insert(producer).second)
+        stack.push_back(producer);
+    };
+    for (const Value* operand : node.operands)
+      if (!operand->producer || !inside.count(operand->producer)) push(operand);
+    while (!stack.empty()) {
+      const Node* current = stack.back();
+      stack.pop_back();
+      if (inside.count(const_cast<Node*>(current))) return true;
+      // Groups run as a whole: depending on one member means depending on all of them.
+      auto found = group_of_.find(const_cast<Node*>(current));
+      if (found != group_of_.end())
+        for (const Node* mate : found->second->nodes)
+          for (const Value* operand : mate->operands) push(operand);
+      for (const Value* operand : current->operands) push(operand);
+      if (!current->regions.empty()) return true;  // captures of control flow are not followed
+    }
+    return false;
+  }
+
+  // Puts an injective producer into the group that holds all its uses, if that group takes it.
+  bool join_consumer(Node& node) {
+    Group* group = nullptr;
+    for (const graph::Use& use : node.result()->uses) {
+      auto found = use.user->parent == &region_ ? group_of_.find(use.user) : group_of_.end();
+      if (found == group_of_.end() || (group && group != found->second)) return false;
+      group = found->second;
+    }
+    if (!group || group->nodes.size() >= max_nodes || external_operands(*group) >= max_operands) return false;
+    if (node.op == Op::concat && group->nodes.size() > 1) return false;  // a concat reads each source once: keep it a copy
+    for (const Node* member : group->nodes)
+      if (member->op == Op::concat) return false;
+    if (Node* anchor = group->anchor) {
+      if (has(*anchor, graph::Opaque)) return false;
+      bool feeds_anchor = std::any_of(node.result()->uses.begin(), node.result()->uses.end(),
+                                      [&](const graph::Use& use) { return use.user == anchor; });
+      bool cheap = node.op == Op::broadcast;
+      if (row_wise(*anchor) ? (feeds_anchor && !prologue_pays(node)) : (feeds_anchor || !cheap)) return false;
+    } else if (repeats_work(node, *group)) {
+      return false;
+    }
+    group->nodes.push_back(&node);
+    group_of_[&node] = group;
+    return true;
+  }
+
+  // A producer under a reduction is evaluated once per element, so anything point-wise pays.
+  static bool prologue_pays(const Node& node) { return has(node, graph::Pointwise) || node.op == Op::broadcast; }
+
+  // Would fusing evaluate an expensive producer several times per element (behind a broadcast, gather or slice that
+  // reads elements more than once)?
+  static bool repeats_work(const Node& node, const Group&) {
+    if (node.op == Op::broadcast || node.op == Op::iota || node.op == Op::dims_tensor) return false;
+    for (const graph::Use& use : node.result()->uses) {
+      Op op = use.user->op;
+      if (op == Op::broadcast || op == Op::gather || op == Op::gather_elements || op == Op::gather_nd) return true;
+    }
+    return false;
+  }
+
+  static size_t external_operands(const Group& group) {
+    std::unordered_set<const Value*> outside;
+    for (const Node* node : group.nodes)
+      for (const Value* operand : node->operands)
+        if (!operand->producer || std::find(group.nodes.begin(), group.nodes.end(), operand->producer) == group.nodes.end())
+          outside.insert(operand);
+    return outside.size();
+  }
+
+  void materialise(Group& group);
+
+  Region& region_;
+  std::unordered_map<const Node*, int64_t> order_;
+  std::unordered_map<const Node*, Group*> group_of_;
+  std::vector<std::unique_ptr<Group>> groups_;
+};
+
+// Moves the group's nodes into the region of a new fused node that stands where the last of them stood.
+void Fuser::materialise(Group& group) {
+  graph::Graph& graph = region_.graph();
+  std::sort(group.nodes.begin(), group.nodes.end(), [&](Node* a, Node* b) { return order_.at(a) < order_.at(b); });
+  std::unordered_set<const Node*> inside(group.nodes.begin(), group.nodes.end());
+
+  std::vector<Value*> operands, results;
+  std::vector<graph::TensorType> types;
+  std::vector<std::string> sources;
+  for (Node* node : group.nodes) {
+    for (Value* operand : node->operands)
+      if (!(operand->producer && inside.count(operand->producer)) &&
+          std::find(operands.begin(), operands.end(), operand) == operands.end())
+        operands.push_back(operand);
+    for (auto& result : node->results)
+      if (std::any_of(result->uses.begin(), result->uses.end(), [&](const graph::Use& use) { return !inside.count(use.user); })) {
+        results.push_back(result.get());
+        types.push_back(result->type);
+      }
+    for (const std::string& source : node->sources)
+      if (std::find(sources.begin(), sources.end(), source) == sources.end()) sources.push_back(source);
+  }
+  // An opaque node keeps all its results: its kernel writes them all.
+  if (group.anchor && has(*group.anchor, graph::Opaque)) {
+    results.clear(), types.clear();
+    for (auto& result : group.anchor->results) results.push_back(result.get()), types.push_back(result->type);
+  }
+
+  auto attributes = std::make_shared<graph::FusedAttrs>();
+  attributes->name = str("group", graph.next_id());
+  Node* fused = graph.create(region_, group.nodes.back(), Op::fused, attributes, operands, types);
+  fused->sources = std::move(sources);
+  order_[fused] = order_.at(group.nodes.back());
+  for (size_t i = 0; i < results.size(); ++i) {
+    fused->result(int(i))->name = results[i]->name;
+    fused->result(int(i))->contents = results[i]->contents;
+    graph.replace_all_uses(results[i], fused->result(int(i)));
+  }
+  Region* body = graph.add_region(fused);
+  std::unordered_map<Value*, Value*> inner;
+  for (Value* operand : operands) inner[operand] = body->add_parameter(operand->type, operand->name);
+  Node* yield = graph.create(*body, nullptr, Op::yield, std::make_shared<graph::NoAttrs>(), {}, {});
+  for (Node* node : group.nodes) {
+    graph.move_before(node, yield);
+    for (size_t i = 0; i < node->operands.size(); ++i)
+      if (auto found = inner.find(node->operands[i]); found != inner.end()) graph.set_operand(node, int(i), found->second);
+  }
+  // replace_all_uses above also rewired uses inside the group; bring those back to the inner values.
+  for (size_t i = 0; i < results.size(); ++i) {
+    std::vector<graph::Use> uses = fused->result(int(i))->uses;
+    for (const graph::Use& use : uses)
+      if (use.user->parent == body) graph.set_operand(use.user, use.operand, results[i]);
+  }
+  for (Value* result : results) graph.add_operand(yield, result);
+}
+
+}  // namespace
+
+bool fuse(graph::Graph& graph, PassContext&) {
+  bool changed = false;
+  for_each_region(graph, [&](Region& region) { changed |= Fuser(region).run(); });
+  return changed;
+}
+
+}  // namespace sardonyx::passes
