@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "compiler/graph/builder.h"
+#include "runtime/base/status.h"
 
 namespace sardonyx::ops {
 
@@ -35,6 +36,13 @@ struct Subgraph {
 // An attribute value as the importer hands it over (ONNX AttributeProto.type decides the alternative).
 using Attribute = std::variant<int64_t, double, std::string, Tensor, Subgraph, std::vector<int64_t>,
                                std::vector<double>, std::vector<std::string>>;
+
+// What Lowering::fail throws: the node itself breaks its operator's rules (attributes, operand counts), as opposed to
+// operands that do not fit each other, which the builder finds.
+class NodeError : public Error {
+ public:
+  using Error::Error;
+};
 
 // One node being lowered: typed access to inputs and attributes. Getters throw Error(InvalidModel) naming node,
 // operator, attribute, and what was expected when an attribute is missing or has the wrong type.
@@ -75,7 +83,7 @@ class Lowering {
   // Throws Error(status) with "node 'x' (Conv, opset 13): " before the text.
   template <class... Args>
   [[noreturn]] void fail(Status status, const Args&... args) const {
-    sardonyx::fail(status, "node '", node_, "' (", op_, ", opset ", version_, "): ", args...);
+    throw NodeError(status, str("node '", node_, "' (", op_, ", opset ", version_, "): ", args...));
   }
   template <class... Args>
   void require(bool condition, Status status, const Args&... args) const {
