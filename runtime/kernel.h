@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/base/status.h"
 #include "runtime/base/tensor.h"
 
 namespace sardonyx::runtime {
