@@ -1,7 +1,7 @@
 # Everything comes from Debian 12 packages; scripts/setup installs what is missing.
 find_package(Threads REQUIRED)
 find_package(Protobuf REQUIRED)
-find_package(LLVM 19 REQUIRED CONFIG HINTS /usr/lib/llvm-19)
+find_package(LLVM 19.1 REQUIRED CONFIG HINTS /usr/lib/llvm-19)
 find_package(dnnl REQUIRED CONFIG)
 # Heavy headers are system headers: their warnings are not ours.
 add_library(sardonyx_llvm INTERFACE)
