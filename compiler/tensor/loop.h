@@ -40,14 +40,14 @@ using Stmt = std::shared_ptr<const StmtNode>;
 struct StmtNode {
   StmtKind kind = StmtKind::Block;
   ForKind for_kind = ForKind::Serial;
-  VarPtr var;                // For, Let
-  Expr extent;               // For
-  Expr condition;            // If, Check
-  Expr value;                // Store, Let
-  BufferPtr buffer;          // Store, Allocate, Prefetch
-  std::vector<Expr> index;   // Store, Prefetch
-  int32_t code = 0;          // Check: a runtime::KernelError
-  std::vector<Stmt> body;
+  VarPtr var{};               // For, Let
+  Expr extent{};              // For
+  Expr condition{};           // If, Check
+  Expr value{};               // Store, Let
+  BufferPtr buffer{};         // Store, Allocate, Prefetch
+  std::vector<Expr> index{};  // Store, Prefetch
+  int32_t code = 0;         // Check: a runtime::KernelError
+  std::vector<Stmt> body{};
 };
 
 Stmt make_for(ForKind kind, VarPtr var, Expr extent, Stmt body);
@@ -73,8 +73,10 @@ void visit(const Stmt& stmt, const std::function<bool(const Stmt&)>& f);
 // Every expression of the statement and its children.
 void visit_exprs(const Stmt& stmt, const std::function<void(const Expr&)>& f);
 Stmt substitute(const Stmt& stmt, const std::unordered_map<const expr::Variable*, Expr>& substitution);
+Expr substitute_shared(const Expr& e, const std::unordered_map<const expr::Variable*, Expr>& substitution);
 // Loads and stores of `from` go to `to` at the index that `f` gives.
-Stmt redirect(const Stmt& stmt, const BufferPtr& from, const BufferPtr& to, const std::function<Index(const Index&)>& f);
+Stmt redirect(const Stmt& stmt, const BufferPtr& from, const BufferPtr& to,
+              const std::function<Index(const Index&)>& f);
 Expr redirect(const Expr& e, const BufferPtr& from, const BufferPtr& to, const std::function<Index(const Index&)>& f);
 bool loads_from(const Stmt& stmt, const expr::Buffer* buffer);
 bool stores_to(const Stmt& stmt, const expr::Buffer* buffer);
@@ -95,7 +97,7 @@ struct Nest {
   std::vector<BufferPtr> inputs, outputs;
   std::vector<BufferPtr> temporaries;  // intermediate buffers that are not yet allocated inside a kernel
   std::vector<VarPtr> symbols;
-  std::vector<Stmt> nests;             // run in order; the unit of compute_at, fuse, reorder ...
+  std::vector<Stmt> nests;  // run in order; the unit of compute_at, fuse, reorder ...
 };
 
 // One perfect nest per stage in order; a reduction gives two: its initialisation and its accumulation, with the
