@@ -67,81 +67,161 @@ uint64_t hash_attributes(const Attributes& attributes);
 
 // ---- scalar maps ----
 enum class UnaryFunction : int {
-  Neg, Abs, Sign, Floor, Ceil, Round, Sqrt, Exp, Log, Sin, Cos, Tan, Asin, Acos, Atan, Sinh, Cosh, Tanh, Asinh, Acosh,
-  Atanh, Erf, Sigmoid, IsNan, IsInf, Not /* logical on bool, bitwise on integers */
+  Neg,
+  Abs,
+  Sign,
+  Floor,
+  Ceil,
+  Round,
+  Sqrt,
+  Exp,
+  Log,
+  Sin,
+  Cos,
+  Tan,
+  Asin,
+  Acos,
+  Atan,
+  Sinh,
+  Cosh,
+  Tanh,
+  Asinh,
+  Acosh,
+  Atanh,
+  Erf,
+  Sigmoid,
+  IsNan,
+  IsInf,
+  Not /* logical on bool, bitwise on integers */
 };
 extern const char* const unary_names[];
 enum class BinaryFunction : int {
-  Add, Sub, Mul, Div /* IEEE; integers truncate, x/0 is a run-time error */, Rem /* sign of dividend; fmod on floats */,
-  Mod /* sign of divisor, integers */, Pow, Min, Max, ShiftLeft, ShiftRight, And, Or, Xor, Eq, Lt, Le
+  Add,
+  Sub,
+  Mul,
+  Div /* IEEE; integers truncate, x/0 is a run-time error */,
+  Rem /* sign of dividend; fmod on floats */,
+  Mod /* sign of divisor, integers */,
+  Pow,
+  Min,
+  Max,
+  ShiftLeft,
+  ShiftRight,
+  And,
+  Or,
+  Xor,
+  Eq,
+  Lt,
+  Le
 };
 extern const char* const binary_names[];
 
 struct NoAttrs : AttributesOf<NoAttrs> {
-  template <class V> void fields(V&) {}
+  template <class V>
+  void fields(V&) {}
 };
 struct UnaryAttrs : AttributesOf<UnaryAttrs> {
   UnaryFunction function = UnaryFunction::Neg;
-  template <class V> void fields(V& v) { v("fn", function, unary_names); }
+  template <class V>
+  void fields(V& v) {
+    v("fn", function, unary_names);
+  }
 };
 struct BinaryAttrs : AttributesOf<BinaryAttrs> {
   BinaryFunction function = BinaryFunction::Add;
-  template <class V> void fields(V& v) { v("fn", function, binary_names); }
+  template <class V>
+  void fields(V& v) {
+    v("fn", function, binary_names);
+  }
 };
 struct CastAttrs : AttributesOf<CastAttrs> {
   DType dtype = DType::F32;
-  template <class V> void fields(V& v) { v("dtype", dtype); }
+  template <class V>
+  void fields(V& v) {
+    v("dtype", dtype);
+  }
 };
 
 // ---- data movement ----
 struct ConstantAttrs : AttributesOf<ConstantAttrs> {
   Tensor value;
-  template <class V> void fields(V& v) { v("value", value); }
+  template <class V>
+  void fields(V& v) {
+    v("value", value);
+  }
 };
 struct IotaAttrs : AttributesOf<IotaAttrs> {  // out[i...] = i[axis] as dtype
   DType dtype = DType::I64;
   Exprs dims;
   int64_t axis = 0;
-  template <class V> void fields(V& v) { v("dtype", dtype), v("dims", dims), v("axis", axis); }
+  template <class V>
+  void fields(V& v) {
+    v("dtype", dtype), v("dims", dims), v("axis", axis);
+  }
 };
 struct BroadcastAttrs : AttributesOf<BroadcastAttrs> {  // numpy rules, operand right-aligned to dims
   Exprs dims;
-  template <class V> void fields(V& v) { v("dims", dims); }
+  template <class V>
+  void fields(V& v) {
+    v("dims", dims);
+  }
 };
 struct ReshapeAttrs : AttributesOf<ReshapeAttrs> {
   Exprs dims;
-  template <class V> void fields(V& v) { v("dims", dims); }
+  template <class V>
+  void fields(V& v) {
+    v("dims", dims);
+  }
 };
 struct TransposeAttrs : AttributesOf<TransposeAttrs> {  // out dim i is in dim perm[i]
   Ints perm;
-  template <class V> void fields(V& v) { v("perm", perm); }
+  template <class V>
+  void fields(V& v) {
+    v("perm", perm);
+  }
 };
 struct SliceAttrs : AttributesOf<SliceAttrs> {  // out[i] = in[starts + i * steps], dims are the result's; in bounds
   Exprs starts, dims;
   Ints steps;  // non-zero, may be negative
-  template <class V> void fields(V& v) { v("starts", starts), v("dims", dims), v("steps", steps); }
+  template <class V>
+  void fields(V& v) {
+    v("starts", starts), v("dims", dims), v("steps", steps);
+  }
 };
 enum class PadMode : int { Constant, Edge, Reflect, Wrap };
 extern const char* const pad_mode_names[];
 struct PadAttrs : AttributesOf<PadAttrs> {  // operands: data, fill value (scalar; ignored unless Constant); >= 0
   Exprs before, after;
   PadMode mode = PadMode::Constant;
-  template <class V> void fields(V& v) { v("before", before), v("after", after), v("mode", mode, pad_mode_names); }
+  template <class V>
+  void fields(V& v) {
+    v("before", before), v("after", after), v("mode", mode, pad_mode_names);
+  }
 };
 struct AxisAttrs : AttributesOf<AxisAttrs> {  // concat, gather, gather_elements
   int64_t axis = 0;
-  template <class V> void fields(V& v) { v("axis", axis); }
+  template <class V>
+  void fields(V& v) {
+    v("axis", axis);
+  }
 };
 struct GatherNdAttrs : AttributesOf<GatherNdAttrs> {
   int64_t batch_dims = 0;
-  template <class V> void fields(V& v) { v("batch_dims", batch_dims); }
+  template <class V>
+  void fields(V& v) {
+    v("batch_dims", batch_dims);
+  }
 };
 enum class ScatterReduce : int { None, Add, Mul, Min, Max };
 extern const char* const scatter_reduce_names[];
-struct ScatterAttrs : AttributesOf<ScatterAttrs> {  // scatter_elements (axis) and scatter_nd; operands data, indices, updates
+struct ScatterAttrs
+    : AttributesOf<ScatterAttrs> {  // scatter_elements (axis) and scatter_nd; operands data, indices, updates
   int64_t axis = 0;
   ScatterReduce reduction = ScatterReduce::None;
-  template <class V> void fields(V& v) { v("axis", axis), v("reduction", reduction, scatter_reduce_names); }
+  template <class V>
+  void fields(V& v) {
+    v("axis", axis), v("reduction", reduction, scatter_reduce_names);
+  }
 };
 
 // ---- reductions and windows ----
@@ -150,18 +230,25 @@ extern const char* const reduce_names[];
 struct ReduceAttrs : AttributesOf<ReduceAttrs> {  // the axes disappear; sorted, non-negative
   ReduceFunction function = ReduceFunction::Sum;
   Ints axes;
-  template <class V> void fields(V& v) { v("fn", function, reduce_names), v("axes", axes); }
+  template <class V>
+  void fields(V& v) {
+    v("fn", function, reduce_names), v("axes", axes);
+  }
 };
 struct ArgReduceAttrs : AttributesOf<ArgReduceAttrs> {  // I64 index; the axis disappears
   bool maximum = true, last = false;
   int64_t axis = 0;
-  template <class V> void fields(V& v) { v("max", maximum), v("last", last), v("axis", axis); }
+  template <class V>
+  void fields(V& v) {
+    v("max", maximum), v("last", last), v("axis", axis);
+  }
 };
 struct CumulateAttrs : AttributesOf<CumulateAttrs> {
   ReduceFunction function = ReduceFunction::Sum;
   int64_t axis = 0;
   bool exclusive = false, reverse = false;
-  template <class V> void fields(V& v) {
+  template <class V>
+  void fields(V& v) {
     v("fn", function, reduce_names), v("axis", axis), v("exclusive", exclusive), v("reverse", reverse);
   }
 };
@@ -171,10 +258,11 @@ struct PoolAttrs : AttributesOf<PoolAttrs> {  // operand [N, C, spatial...]; pad
   PoolFunction function = PoolFunction::Max;
   Ints kernel, strides, dilations;
   Exprs pads;
-  bool include_pad = false;  // Average: divide by the kernel size instead of the covered count
-  Exprs out_dims;            // spatial output dims (ceil mode and auto_pad are resolved by the importer)
-  bool column_major = false; // ArgMax only
-  template <class V> void fields(V& v) {
+  bool include_pad = false;   // Average: divide by the kernel size instead of the covered count
+  Exprs out_dims;             // spatial output dims (ceil mode and auto_pad are resolved by the importer)
+  bool column_major = false;  // ArgMax only
+  template <class V>
+  void fields(V& v) {
     v("fn", function, pool_names), v("kernel", kernel), v("strides", strides), v("dilations", dilations),
         v("pads", pads), v("include_pad", include_pad), v("out_dims", out_dims), v("column_major", column_major);
   }
@@ -184,14 +272,18 @@ struct PoolAttrs : AttributesOf<PoolAttrs> {  // operand [N, C, spatial...]; pad
 struct MatmulAttrs : AttributesOf<MatmulAttrs> {  // [..., M, K] x [..., K, N]; batch dims equal or broadcast (numpy)
   bool transpose_a = false, transpose_b = false;  // of the last two dims
   DType dtype = DType::F32;                       // of accumulation and result
-  template <class V> void fields(V& v) { v("ta", transpose_a), v("tb", transpose_b), v("dtype", dtype); }
+  template <class V>
+  void fields(V& v) {
+    v("ta", transpose_a), v("tb", transpose_b), v("dtype", dtype);
+  }
 };
 struct ConvAttrs : AttributesOf<ConvAttrs> {  // operands x [N, C, spatial...], w [M, C/groups, kernel...]
   Ints strides, dilations;
   Exprs pads;  // [begin..., end...]
   int64_t groups = 1;
   DType dtype = DType::F32;
-  template <class V> void fields(V& v) {
+  template <class V>
+  void fields(V& v) {
     v("strides", strides), v("dilations", dilations), v("pads", pads), v("groups", groups), v("dtype", dtype);
   }
 };
@@ -199,7 +291,8 @@ struct ConvTransposeAttrs : AttributesOf<ConvTransposeAttrs> {  // w [C, M/group
   Ints strides, dilations;
   Exprs pads, out_dims;  // out_dims: spatial
   int64_t groups = 1;
-  template <class V> void fields(V& v) {
+  template <class V>
+  void fields(V& v) {
     v("strides", strides), v("dilations", dilations), v("pads", pads), v("out_dims", out_dims), v("groups", groups);
   }
 };
@@ -208,17 +301,27 @@ struct ConvTransposeAttrs : AttributesOf<ConvTransposeAttrs> {  // w [C, M/group
 struct SoftmaxAttrs : AttributesOf<SoftmaxAttrs> {
   int64_t axis = -1;
   bool log = false;
-  template <class V> void fields(V& v) { v("axis", axis), v("log", log); }
+  template <class V>
+  void fields(V& v) {
+    v("axis", axis), v("log", log);
+  }
 };
-struct LayerNormAttrs : AttributesOf<LayerNormAttrs> {  // operands x, scale, bias (dims [axis, rank)); normalises [axis, rank)
+struct LayerNormAttrs
+    : AttributesOf<LayerNormAttrs> {  // operands x, scale, bias (dims [axis, rank)); normalises [axis, rank)
   int64_t axis = -1;
   double epsilon = 1e-5;
-  template <class V> void fields(V& v) { v("axis", axis), v("epsilon", epsilon); }
+  template <class V>
+  void fields(V& v) {
+    v("axis", axis), v("epsilon", epsilon);
+  }
 };
 struct LrnAttrs : AttributesOf<LrnAttrs> {
   double alpha = 1e-4, beta = 0.75, bias = 1;
   int64_t size = 1;
-  template <class V> void fields(V& v) { v("alpha", alpha), v("beta", beta), v("bias", bias), v("size", size); }
+  template <class V>
+  void fields(V& v) {
+    v("alpha", alpha), v("beta", beta), v("bias", bias), v("size", size);
+  }
 };
 enum class RnnKind : int { Lstm, Gru, Rnn };
 extern const char* const rnn_names[];
@@ -229,11 +332,12 @@ struct RnnAttrs : AttributesOf<RnnAttrs> {
   RnnKind kind = RnnKind::Lstm;
   int64_t hidden = 0;
   bool reverse = false, bidirectional = false;
-  std::string activations;  // per direction, comma-separated ONNX names: "Sigmoid,Tanh,Tanh"
+  std::string activations;    // per direction, comma-separated ONNX names: "Sigmoid,Tanh,Tanh"
   std::string alphas, betas;  // comma-separated numbers, one per activation ("" = default)
   double clip = 0;            // 0: none
   bool linear_before_reset = false, input_forget = false;
-  template <class V> void fields(V& v) {
+  template <class V>
+  void fields(V& v) {
     v("kind", kind, rnn_names), v("hidden", hidden), v("reverse", reverse), v("bidirectional", bidirectional),
         v("activations", activations), v("alphas", alphas), v("betas", betas), v("clip", clip),
         v("linear_before_reset", linear_before_reset), v("input_forget", input_forget);
@@ -245,11 +349,17 @@ struct TopkAttrs : AttributesOf<TopkAttrs> {  // operand data; results values, I
   int64_t axis = -1;
   bool largest = true, sorted = true;
   Exprs k;  // one element
-  template <class V> void fields(V& v) { v("axis", axis), v("largest", largest), v("sorted", sorted), v("k", k); }
+  template <class V>
+  void fields(V& v) {
+    v("axis", axis), v("largest", largest), v("sorted", sorted), v("k", k);
+  }
 };
 struct HostCallAttrs : AttributesOf<HostCallAttrs> {  // a function of the host-function table, with literal parameters
   std::string name, parameters;
-  template <class V> void fields(V& v) { v("name", name), v("parameters", parameters); }
+  template <class V>
+  void fields(V& v) {
+    v("name", name), v("parameters", parameters);
+  }
 };
 
 // ---- control, shape, layout ----
@@ -259,7 +369,8 @@ struct HostCallAttrs : AttributesOf<HostCallAttrs> {  // a function of the host-
 struct LoopAttrs : AttributesOf<LoopAttrs> {
   int64_t carried = 0;
   bool has_trip_count = true, has_condition = true;  // absent ones are constants of no meaning
-  template <class V> void fields(V& v) {
+  template <class V>
+  void fields(V& v) {
     v("carried", carried), v("has_trip_count", has_trip_count), v("has_condition", has_condition);
   }
 };
@@ -267,25 +378,40 @@ struct DimsTensorAttrs : AttributesOf<DimsTensorAttrs> {  // no operands: an int
   DType dtype = DType::I64;
   Exprs values;
   Ints dims;
-  template <class V> void fields(V& v) { v("dtype", dtype), v("values", values), v("dims", dims); }
+  template <class V>
+  void fields(V& v) {
+    v("dtype", dtype), v("values", values), v("dims", dims);
+  }
 };
 struct BindDimsAttrs : AttributesOf<BindDimsAttrs> {  // operand I64 [k]: its elements become the run-time symbols
-  Exprs symbols;  // k distinct Var expressions
-  template <class V> void fields(V& v) { v("symbols", symbols); }
+  Exprs symbols;                                      // k distinct Var expressions
+  template <class V>
+  void fields(V& v) {
+    v("symbols", symbols);
+  }
 };
 struct CheckAttrs : AttributesOf<CheckAttrs> {  // the run fails with `status` and `text` unless condition holds
-  Exprs condition;  // one Bool or I64 expression over symbols, non-zero is true
+  Exprs condition;                              // one Bool or I64 expression over symbols, non-zero is true
   int64_t status = 0;
   std::string text;
-  template <class V> void fields(V& v) { v("condition", condition), v("status", status), v("text", text); }
+  template <class V>
+  void fields(V& v) {
+    v("condition", condition), v("status", status), v("text", text);
+  }
 };
 struct ReorderAttrs : AttributesOf<ReorderAttrs> {
   Layout layout;
-  template <class V> void fields(V& v) { v("layout", layout); }
+  template <class V>
+  void fields(V& v) {
+    v("layout", layout);
+  }
 };
 struct FusedAttrs : AttributesOf<FusedAttrs> {  // region parameters = operands, yields = results
   std::string name;
-  template <class V> void fields(V& v) { v("name", name); }
+  template <class V>
+  void fields(V& v) {
+    v("name", name);
+  }
 };
 
 // A default-constructed attribute struct for a kind (for parsing).

@@ -1,8 +1,8 @@
 // Builder: creates primitives with inferred types, the API that ONNX operators are lowered with.
 //
-// Every call infers the result type with symbolic dims, folds what is trivial (constants of at most 64 elements or 1 KiB,
-// identity reshapes, no-op casts ...) and carries symbolic contents of small integer tensors. Axes may be negative.
-// Operands that do not fit throw Error(InvalidModel) naming shapes. Calls insert at the insertion point.
+// Every call infers the result type with symbolic dims, folds what is trivial (constants of at most 64 elements or 1
+// KiB, identity reshapes, no-op casts ...) and carries symbolic contents of small integer tensors. Axes may be
+// negative. Operands that do not fit throw Error(InvalidModel) naming shapes. Calls insert at the insertion point.
 #pragma once
 #include <functional>
 #include <string>
@@ -48,21 +48,21 @@ class Builder {
 
   // ---- constants ----
   Value* constant(Tensor value);
-  Value* scalar(DType dtype, double value);             // rank 0
+  Value* scalar(DType dtype, double value);  // rank 0
   Value* scalar_like(Value* x, double value) { return scalar(x->type.dtype, value); }
-  Value* ints(const std::vector<int64_t>& values);      // I64 [k]
+  Value* ints(const std::vector<int64_t>& values);  // I64 [k]
   // An integer tensor of dim expressions: constant when all are static. dims {} gives a scalar.
   Value* dims_tensor(std::vector<Expr> values, std::vector<int64_t> dims, DType dtype = DType::I64);
-  Value* shape_of(Value* x);                            // I64 [rank]
+  Value* shape_of(Value* x);  // I64 [rank]
   Value* iota(DType dtype, std::vector<Expr> dims, int64_t axis);
   // A tensor of `dims` filled with scalar `value`.
   Value* full(Value* value, std::vector<Expr> dims) { return broadcast(value, std::move(dims)); }
 
   // ---- data movement ----
-  Value* broadcast(Value* x, std::vector<Expr> dims);   // to exactly dims
+  Value* broadcast(Value* x, std::vector<Expr> dims);  // to exactly dims
   // numpy broadcast of two shapes; symbolic dims that might differ become run-time equalities.
   std::vector<Expr> broadcast_dims(const std::vector<Expr>& a, const std::vector<Expr>& b);
-  Value* reshape(Value* x, std::vector<Expr> dims);     // element counts must agree (checked when provable, else equality)
+  Value* reshape(Value* x, std::vector<Expr> dims);  // element counts must agree (checked when provable, else equality)
   Value* squeeze(Value* x, std::vector<int64_t> axes);
   Value* unsqueeze(Value* x, std::vector<int64_t> axes);  // axes of the result
   Value* transpose(Value* x, std::vector<int64_t> perm);
@@ -91,7 +91,7 @@ class Builder {
   Value* lrn(Value* x, LrnAttrs attrs);
   std::vector<Value*> rnn(std::vector<Value*> operands, RnnAttrs attrs);
   std::vector<Value*> topk(Value* x, Expr k, int64_t axis, bool largest, bool sorted);
-  Value* nonzero(Value* x);                             // I64 [rank, fresh symbol]
+  Value* nonzero(Value* x);  // I64 [rank, fresh symbol]
   std::vector<Value*> host_call(const std::string& name, const std::string& parameters, std::vector<Value*> operands,
                                 std::vector<TensorType> result_types);
 
@@ -104,17 +104,28 @@ class Builder {
   // Static integer contents or nothing.
   std::optional<std::vector<int64_t>> static_ints(Value* ints);
   void check(Expr condition, Status status, std::string text);
+  // Says that two dims are equal and returns the more specific one. Provably different: InvalidModel naming `what`. Not
+  // provably equal: an Equality of the graph when inputs bind all symbols, else a `check` node here.
+  Expr require_equal(const Expr& a, const Expr& b, const std::string& what);
 
   // ---- control flow: `body` builds into the new region and returns its results ----
   std::vector<Value*> if_then_else(Value* condition, const std::function<std::vector<Value*>(Builder&)>& then_body,
                                    const std::function<std::vector<Value*>(Builder&)>& else_body);
-  // trip_count / condition may be null. body(iteration I64, condition bool, carried) returns condition, carried..., scans...
-  std::vector<Value*> loop(
-      Value* trip_count, Value* condition, std::vector<Value*> carried,
-      const std::function<std::vector<Value*>(Builder&, Value* iteration, Value* condition, std::vector<Value*> carried)>&
-          body);
+  // trip_count / condition may be null. body(iteration I64, condition bool, carried) returns condition, carried...,
+  // scans...
+  std::vector<Value*> loop(Value* trip_count, Value* condition, std::vector<Value*> carried,
+                           const std::function<std::vector<Value*>(Builder&, Value* iteration, Value* condition,
+                                                                   std::vector<Value*> carried)>& body);
+
+  static std::string shape_text(const std::vector<Expr>& dims);  // "[N,64]", for messages
+  static std::vector<Value*> results_of(Node* node);
 
  private:
+  // A node of given types, at the insertion point, without folding.
+  Node* add_node(Op op, AttributesPtr attributes, std::vector<Value*> operands, std::vector<TensorType> types);
+  static int64_t normal_axis(int64_t axis, int rank, const char* what);
+  static std::vector<int64_t> normal_axes(std::vector<int64_t> axes, int rank, const char* what);  // sorted
+
   Graph& graph_;
   Region* region_;
   Node* before_ = nullptr;

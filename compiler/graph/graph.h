@@ -12,7 +12,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "compiler/graph/attributes.h"
@@ -39,7 +42,7 @@ struct Value {
   std::string name;          // ONNX name, provenance only
   std::vector<Use> uses;
   // Symbolic contents of small integer/bool tensors (<= 64 elements), row-major, when known: how Shape -> Gather ->
-  // Concat -> Reshape chains vanish.
+  // Concat -> Reshape chains vanish. I64 expressions for every integer dtype, Bool for bool.
   std::optional<std::vector<Expr>> contents;
 
   // The tensor when the producer is a `constant`, else null.
@@ -49,11 +52,11 @@ struct Value {
 struct Node {
   Op op = Op::constant;
   AttributesPtr attributes;
-  std::vector<Value*> operands;                  // change through Graph::set_operand only
+  std::vector<Value*> operands;  // change through Graph::set_operand only
   std::vector<std::unique_ptr<Value>> results;
   std::vector<std::unique_ptr<Region>> regions;
   Region* parent = nullptr;
-  std::vector<std::string> sources;              // names of the ONNX nodes it came from
+  std::vector<std::string> sources;  // names of the ONNX nodes it came from
   std::list<std::unique_ptr<Node>>::iterator position;
 
   Value* result(int i = 0) const { return results[size_t(i)].get(); }
@@ -110,6 +113,9 @@ class Graph {
   Node* create(Region& region, Node* before, Op op, AttributesPtr attributes, std::vector<Value*> operands,
                std::vector<TensorType> result_types);
   Region* add_region(Node* node);
+  void erase_region(Node* node, int index);
+  Value* add_result(Node* node, TensorType type);
+  void erase_result(Node* node, int index);  // must be unused
   void set_operand(Node* node, int index, Value* value);
   void add_operand(Node* node, Value* value);
   void erase_operand(Node* node, int index);
@@ -133,9 +139,17 @@ class Graph {
 
  private:
   std::unique_ptr<Region> body_;
-  std::map<std::string, expr::VarPtr> symbols_;
+  friend std::unique_ptr<Graph> clone(const Graph& graph);
+  std::map<std::string, expr::VarPtr> symbols_;  // by the name asked for
+  std::set<std::string> symbol_names_;           // names of the variables: unique identifiers
   int64_t id_ = 0;
 };
+
+// Kinds whose result dims may be run-time symbols that nothing else binds: when such a dim is a plain symbol not bound
+// before, the actual shape of the result binds it. Parameters of loop regions bind their plain dims the same way, at
+// each iteration. So the dims of an if's result on which the branches disagree, the dims that a loop changes, and the
+// leading dim of a scan with an unknown trip count are fresh symbols.
+bool binds_result_dims(Op op);  // if_, loop, nonzero, host_call
 
 // Throws Error(InternalError) naming the node unless: types re-infer equal, operands dominate their uses, use lists are
 // consistent, regions end in a yield with the right arity, fused bodies are closed, symbols are bound before use.
@@ -143,9 +157,8 @@ void verify(const Graph& graph);
 
 // The textual form, which round-trips:
 //   graph(%x:f32[N,3,224,224] "x") {
-//     %1:f32[64,3,7,7] = constant {value=f32[64,3,7,7]#hash}            (large constants print as a hash and are not parsable)
-//     %2:f32[N,64,112,112] = conv %x, %1 {strides=[2,2], pads=[3,3,3,3]}
-//     yield %2 "y"
+//     %1:f32[64,3,7,7] = constant {value=f32[64,3,7,7]#hash}            (large constants print as a hash and are not
+//     parsable) %2:f32[N,64,112,112] = conv %x, %1 {strides=[2,2], pads=[3,3,3,3]} yield %2 "y"
 //   }
 // Names of values are their numbers in order; nested regions are printed in braces behind the node.
 std::string to_string(const Graph& graph);
@@ -156,8 +169,19 @@ std::unique_ptr<Graph> parse(const std::string& text);  // throws Error(InvalidM
 // appearance): equal hashes and equal canonical texts mean the same code.
 std::string canonical_text(const Node& fused);
 
-// Deep copy.
+// Sets the contents of the result of a `constant` or `dims_tensor`, whose attributes say them. Integer contents are I64
+// expressions whatever the dtype, boolean ones are Bool.
+void set_known_contents(Node* node);
+inline constexpr int64_t max_contents = 64;  // elements
+
+// Deep copy; symbols are shared.
 std::unique_ptr<Graph> clone(const Graph& graph);
+using ValueMap = std::unordered_map<const Value*, Value*>;
+// Copies a node with its regions to before `before` (null: the end of `region`). Operands are looked up in `values`
+// (those it lacks stay as they are); results are added to it.
+Node* clone_node(const Node& node, Region& region, Node* before, ValueMap& values);
+// Copies all nodes but the yield of `source`, whose parameters `values` must map; returns the images of its outputs.
+std::vector<Value*> clone_body(const Region& source, Region& region, Node* before, ValueMap& values);
 
 // Evaluates every node on host tensors with the interpreter: the oracle for compiled graphs. Inputs follow
 // body().parameters(). (Defined in compiler/ops.)

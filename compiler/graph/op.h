@@ -17,15 +17,12 @@
 namespace sardonyx::graph {
 
 #define SARDONYX_FOR_EACH_OP(X)                                                                                      \
-  X(unary) X(binary) X(select) X(cast)                                                                               \
-  X(constant) X(iota) X(broadcast) X(reshape) X(transpose) X(slice) X(pad) X(concat)                                 \
-  X(gather) X(gather_elements) X(gather_nd) X(scatter_elements) X(scatter_nd)                                        \
-  X(reduce) X(arg_reduce) X(cumulate) X(pool)                                                                        \
-  X(matmul) X(conv) X(conv_transpose)                                                                                \
-  X(softmax) X(layer_norm) X(lrn) X(rnn)                                                                             \
-  X(topk) X(nonzero) X(host_call)                                                                                    \
-  X(if_) X(loop) X(yield)                                                                                            \
-  X(dims_tensor) X(bind_dims) X(check) X(reorder) X(fused)
+  X(unary)                                                                                                           \
+  X(binary)                                                                                                          \
+  X(select) X(cast) X(constant) X(iota) X(broadcast) X(reshape) X(transpose) X(slice) X(pad) X(concat) X(gather)     \
+      X(gather_elements) X(gather_nd) X(scatter_elements) X(scatter_nd) X(reduce) X(arg_reduce) X(cumulate) X(pool)  \
+          X(matmul) X(conv) X(conv_transpose) X(softmax) X(layer_norm) X(lrn) X(rnn) X(topk) X(nonzero) X(host_call) \
+              X(if_) X(loop) X(yield) X(dims_tensor) X(bind_dims) X(check) X(reorder) X(fused)
 
 enum class Op : uint8_t {
 #define X(name) name,
@@ -38,16 +35,16 @@ bool op_from_name(std::string_view name, Op* op);
 
 // Traits are bits.
 enum Trait : uint32_t {
-  Pointwise = 1 << 0,    // out[i] depends on in_k[i] only; operands have the result's dims
-  Injective = 1 << 1,    // every output element is one input element (or a constant): slice, transpose, pad, concat ...
+  Pointwise = 1 << 0,  // out[i] depends on in_k[i] only; operands have the result's dims
+  Injective = 1 << 1,  // every output element is one input element (or a constant): slice, transpose, pad, concat ...
   Reduction = 1 << 2,
   Contraction = 1 << 3,
-  Window = 1 << 4,       // pool, lrn
+  Window = 1 << 4,  // pool, lrn
   Scan = 1 << 5,
-  Opaque = 1 << 6,       // library kernel or host function; has `reference`
-  View = 1 << 7,         // reshape: the same bytes when row-major
-  Control = 1 << 8,      // if, loop, yield, fused
-  SideEffect = 1 << 9,   // bind_dims, check: kept while their symbols are used / always
+  Opaque = 1 << 6,      // library kernel or host function; has `reference`
+  View = 1 << 7,        // reshape: the same bytes when row-major
+  Control = 1 << 8,     // if, loop, yield, fused
+  SideEffect = 1 << 9,  // bind_dims, check: kept while their symbols are used / always
   Commutative = 1 << 10,
 };
 

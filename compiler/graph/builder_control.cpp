@@ -1,0 +1,162 @@
+// If and loop. Results whose dims differ between branches or change between iterations get run-time symbols.
+#include "compiler/expr/simplify.h"
+#include "compiler/graph/builder.h"
+#include "runtime/base/status.h"
+
+namespace sardonyx::graph {
+
+namespace {
+
+// Whether a symbol is bound inside `region` (or a region nested in it): such symbols mean nothing outside.
+bool binds(const Region& region, const expr::Variable* var) {
+  auto is_var = [&](const Expr& e) { return e->kind == expr::Kind::Var && e->var.get() == var; };
+  for (const auto& parameter : region.parameters())
+    for (const Expr& dim : parameter->type.dims)
+      if (is_var(dim)) return true;
+  for (const auto& node : region.nodes()) {
+    if (node->op == Op::bind_dims)
+      for (const Expr& symbol : node->attrs<BindDimsAttrs>().symbols)
+        if (is_var(symbol)) return true;
+    if (binds_result_dims(node->op))
+      for (const auto& result : node->results)
+        for (const Expr& dim : result->type.dims)
+          if (is_var(dim)) return true;
+    for (const auto& nested : node->regions)
+      if (binds(*nested, var)) return true;
+  }
+  return false;
+}
+
+bool visible_outside(const Region& region, const Expr& dim) {
+  bool visible = true;
+  expr::visit(dim, [&](const Expr& part) {
+    if (part->kind == expr::Kind::Var && binds(region, part->var.get())) visible = false;
+    return visible;
+  });
+  return visible;
+}
+
+// The condition of a yield that lets the loop go on: constant true, or the region's own condition handed back.
+bool always_true(const Value* yielded, const Value* parameter) {
+  if (yielded == parameter) return true;
+  return yielded->contents && yielded->contents->size() == 1 && expr::is_const((*yielded->contents)[0], 1);
+}
+
+}  // namespace
+
+bool binds_result_dims(Op op) { return op == Op::if_ || op == Op::loop || op == Op::nonzero || op == Op::host_call; }
+
+std::vector<Value*> Builder::if_then_else(Value* condition,
+                                          const std::function<std::vector<Value*>(Builder&)>& then_body,
+                                          const std::function<std::vector<Value*>(Builder&)>& else_body) {
+  require(condition->type.dtype == DType::Bool, Status::InvalidModel, "the condition of an if is ",
+          to_string(condition->type), ", expected bool");
+  condition = reshape(condition, {});
+  if (auto known = static_ints(condition)) return (*known)[0] ? then_body(*this) : else_body(*this);
+
+  Node* node = add_node(Op::if_, std::make_shared<NoAttrs>(), {condition}, {});
+  std::vector<Value*> yields[2];
+  for (int side = 0; side < 2; ++side) {
+    Builder inner(graph_);
+    inner.insert_at_end(*graph_.add_region(node));
+    inner.set_sources(sources_);
+    yields[side] = (side == 0 ? then_body : else_body)(inner);
+    inner.add_node(Op::yield, std::make_shared<NoAttrs>(), yields[side], {});
+  }
+  require(yields[0].size() == yields[1].size(), Status::InvalidModel, "the branches of an if give ", yields[0].size(),
+          " and ", yields[1].size(), " results");
+  for (size_t i = 0; i < yields[0].size(); ++i) {
+    const TensorType &a = yields[0][i]->type, &b = yields[1][i]->type;
+    require(a.dtype == b.dtype, Status::InvalidModel, "result ", i, " of an if is ", to_string(a), " or ",
+            to_string(b));
+    require(a.rank() == b.rank(), Status::UnsupportedShape, "result ", i, " of an if is ", to_string(a), " or ",
+            to_string(b), ": the rank depends on the condition");
+    TensorType type = a;
+    for (size_t k = 0; k < a.dims.size(); ++k)
+      if (!expr::prove_equal(a.dims[k], b.dims[k]) || !visible_outside(*node->regions[0], a.dims[k]))
+        type.dims[k] = graph_.fresh_symbol("if");
+    graph_.add_result(node, std::move(type));
+  }
+  return results_of(node);
+}
+
+std::vector<Value*> Builder::loop(Value* trip_count, Value* condition, std::vector<Value*> carried,
+                                  const std::function<std::vector<Value*>(Builder&, Value* iteration, Value* condition,
+                                                                          std::vector<Value*> carried)>& body) {
+  LoopAttrs attributes;
+  attributes.carried = int64_t(carried.size());
+  attributes.has_trip_count = trip_count != nullptr;
+  attributes.has_condition = condition != nullptr;
+  std::vector<Value*> operands{trip_count ? reshape(cast(trip_count, DType::I64), {})
+                                          : constant(Tensor::of<int64_t>(DType::I64, {}, {{INT64_MAX}})),
+                               condition ? reshape(condition, {}) : scalar(DType::Bool, 1)};
+  auto trips = trip_count ? contents_of(operands[0]) : std::nullopt;
+  bool starts_true = !condition || always_true(operands[1], nullptr);
+  std::vector<TensorType> types;  // of the carried region parameters
+  for (Value* value : carried) {
+    operands.push_back(value);
+    types.push_back(value->type);
+  }
+
+  Node* node = add_node(Op::loop, nullptr, operands, {});
+  std::vector<Value*> yields;
+  // A dim that an iteration changes becomes a symbol of the region; that may change further dims, so build until the
+  // types hold. Each round adds a symbol.
+  for (bool stable = false; !stable;) {
+    Region* region = graph_.add_region(node);
+    Builder inner(graph_);
+    inner.insert_at_end(*region);
+    inner.set_sources(sources_);
+    Value* iteration = region->add_parameter({DType::I64, {}, {}});
+    Value* go_on = region->add_parameter({DType::Bool, {}, {}});
+    std::vector<Value*> parameters;
+    for (const TensorType& type : types) parameters.push_back(region->add_parameter(type));
+    yields = body(inner, iteration, go_on, parameters);
+    require(yields.size() >= 1 + carried.size(), Status::InvalidModel, "a loop body gives ", yields.size(),
+            " results, expected a condition and ", carried.size(), " carried values");
+    require(yields[0]->type.dtype == DType::Bool, Status::InvalidModel, "the condition of a loop is ",
+            to_string(yields[0]->type), ", expected bool");
+    yields[0] = condition ? inner.reshape(yields[0], {}) : inner.scalar(DType::Bool, 1);
+    stable = true;
+    for (size_t i = 0; i < types.size(); ++i) {
+      const TensorType& next = yields[1 + i]->type;
+      require(next.dtype == types[i].dtype, Status::InvalidModel, "carried value ", i, " of a loop is ",
+              to_string(types[i]), " before and ", to_string(next), " after an iteration");
+      require(next.rank() == types[i].rank(), Status::UnsupportedShape, "carried value ", i, " of a loop is ",
+              to_string(types[i]), " before and ", to_string(next), " after an iteration: the rank changes");
+      for (size_t k = 0; k < next.dims.size(); ++k) {
+        Expr& dim = types[i].dims[k];
+        bool is_symbol = dim->kind == expr::Kind::Var && binds(*region, dim->var.get());
+        if (is_symbol || expr::prove_equal(dim, next.dims[k])) continue;
+        dim = graph_.fresh_symbol("loop");
+        stable = false;
+      }
+    }
+    if (stable) {
+      inner.add_node(Op::yield, std::make_shared<NoAttrs>(), yields, {});
+      bool exact = starts_true && always_true(yields[0], go_on);
+      attributes.has_condition &= !exact;
+      if (!exact) trips.reset();
+    } else {
+      graph_.erase_region(node, 0);
+    }
+  }
+  node->attributes = std::make_shared<LoopAttrs>(attributes);
+
+  const Region& region = *node->regions[0];
+  for (size_t i = 1; i < yields.size(); ++i) {
+    TensorType type = yields[i]->type;
+    bool is_scan = i > carried.size();
+    if (!is_scan) type = types[i - 1];
+    for (Expr& dim : type.dims)
+      if (!visible_outside(region, dim)) dim = graph_.fresh_symbol("loop");
+    if (is_scan) {
+      Expr count = trips ? expr::simplify(expr::max(Expr(0), (*trips)[0])) : graph_.fresh_symbol("trips");
+      type.dims.insert(type.dims.begin(), count);
+    }
+    graph_.add_result(node, std::move(type));
+  }
+  return results_of(node);
+}
+
+}  // namespace sardonyx::graph

@@ -1,0 +1,14 @@
+// Walking the dim expressions of a node: operand types, and for every node inside its result types and attributes.
+#pragma once
+#include <functional>
+
+#include "compiler/graph/graph.h"
+
+namespace sardonyx::graph {
+
+// Calls `f` for every Expr in the node's attributes.
+void for_each_attribute_expr(const Node& node, const std::function<void(const Expr&)>& f);
+// Operand types first, then result types and attributes of the node and, recursively, of the nodes in its regions.
+void for_each_dim(const Node& node, const std::function<void(const Expr&)>& f);
+
+}  // namespace sardonyx::graph
