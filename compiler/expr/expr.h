@@ -52,6 +52,7 @@ enum class Function : uint8_t {
   Sinh, Cosh, Tanh, Asinh, Acosh, Atanh, Erf, Sigmoid, Pow, Fmod, IsNan, IsInf,
   Fma,  // a * b + c, contracted where the target can
   BitAnd, BitOr, BitXor, BitNot, ShiftLeft, ShiftRight /* arithmetic when signed */,
+  Bits,  // reinterprets F32 <-> I32 and F64 <-> I64; only after math expansion
   ReduceAdd, ReduceMul, ReduceMin, ReduceMax,  // horizontal: vector -> scalar; only after vectorisation
 };
 std::string_view function_name(Function function);
