@@ -5,6 +5,7 @@
 // Backends are stateless tables of functions over plain data (Target), so compiling needs no device at hand.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -43,7 +44,7 @@ struct Candidate {
   std::string family;                          // "contraction", "onednn.conv", "library.topk"
   int version = 1;
   Point point;
-  std::vector<graph::Layout> inputs, outputs;  // one per operand / result of the group
+  std::vector<graph::Layout> inputs, outputs;  // one per operand / result of the group; empty: all row-major
   double cost_ns = 0;                          // estimate on all cores the target has
 };
 
@@ -66,8 +67,10 @@ struct GroupTemporary {
 struct CompiledGroup {
   std::vector<GroupLaunch> launches;
   std::vector<GroupTemporary> temporaries;
-  // Replacements for constant inputs (packed weights): input number -> tensor in the kernel's own format.
-  std::map<int, Tensor> packed;
+  // Constant inputs that the kernels want in a format of their own: input number -> packing function (pure, thread-safe).
+  std::map<int, std::function<Tensor(const Tensor&)>> pack;
+  // Set instead of launches for opaque groups: reads the operands in order and makes the results in order.
+  std::shared_ptr<const runtime::HostFunction> host;
 };
 
 // A group and the candidate chosen for it.

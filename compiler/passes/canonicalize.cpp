@@ -59,7 +59,8 @@ bool absorb_pad(Node& conv) {
 bool constant_second(Node& binary) {
   BinaryFunction function = binary.attrs<graph::BinaryAttrs>().function;
   bool commutative = function == BinaryFunction::Add || function == BinaryFunction::Mul ||
-                     function == BinaryFunction::Min || function == BinaryFunction::Max || function == BinaryFunction::Eq;
+                     function == BinaryFunction::Min || function == BinaryFunction::Max ||
+                     function == BinaryFunction::Eq;
   if (!commutative || !strip_broadcast(binary.operand(0))->constant() || strip_broadcast(binary.operand(1))->constant())
     return false;
   graph::Graph& graph = binary.parent->graph();
@@ -75,10 +76,17 @@ bool canonicalize(graph::Graph& graph, PassContext&) {
   bool changed = false;
   for_each_node(graph, [&](Node& node) {
     switch (node.op) {
-      case Op::matmul: changed |= absorb_transposes(node); break;
-      case Op::conv: changed |= absorb_pad(node); break;
-      case Op::binary: changed |= constant_second(node); break;
-      default: break;
+      case Op::matmul:
+        changed |= absorb_transposes(node);
+        break;
+      case Op::conv:
+        changed |= absorb_pad(node);
+        break;
+      case Op::binary:
+        changed |= constant_second(node);
+        break;
+      default:
+        break;
     }
   });
   return changed;

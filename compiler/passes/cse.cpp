@@ -20,7 +20,8 @@ bool eligible(const Node& node) {
 uint64_t hash(const Node& node) {
   uint64_t h = uint64_t(node.op) * 0x9E3779B97F4A7C15ull;
   if (node.attributes) h ^= graph::hash_attributes(*node.attributes);
-  for (const graph::Value* operand : node.operands) h = (h ^ uint64_t(reinterpret_cast<uintptr_t>(operand))) * 0x100000001B3ull;
+  for (const graph::Value* operand : node.operands)
+    h = (h ^ uint64_t(reinterpret_cast<uintptr_t>(operand))) * 0x100000001B3ull;
   return h;
 }
 
@@ -50,7 +51,8 @@ bool eliminate_common(graph::Graph& graph, PassContext&) {
         seen.emplace(key, &node);
         continue;
       }
-      for (size_t i = 0; i < node.results.size(); ++i) graph.replace_all_uses(node.result(int(i)), twin->result(int(i)));
+      for (size_t i = 0; i < node.results.size(); ++i)
+        graph.replace_all_uses(node.result(int(i)), twin->result(int(i)));
       for (const std::string& source : node.sources) twin->sources.push_back(source);
       graph.erase(&node);
       changed = true;

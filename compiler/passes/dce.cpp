@@ -3,6 +3,7 @@
 #include <unordered_set>
 
 #include "compiler/expr/simplify.h"
+#include "compiler/graph/symbols.h"
 #include "compiler/passes/pass.h"
 
 namespace sardonyx::passes {
@@ -23,34 +24,12 @@ void collect(const expr::Expr& e, Symbols& symbols) {
   });
 }
 
-// Gathers the symbols in a node's attributes; reads only.
-class SymbolVisitor : public graph::FieldVisitor {
- public:
-  explicit SymbolVisitor(Symbols& symbols) : symbols_(symbols) {}
-  void operator()(const char*, bool&) override {}
-  void operator()(const char*, int64_t&) override {}
-  void operator()(const char*, double&) override {}
-  void operator()(const char*, std::string&) override {}
-  void operator()(const char*, DType&) override {}
-  void operator()(const char*, graph::Ints&) override {}
-  void operator()(const char*, graph::Layout&) override {}
-  void operator()(const char*, Tensor&) override {}
-  void enumeration(const char*, int&, const char* const*) override {}
-  void operator()(const char*, graph::Exprs& values) override {
-    for (const expr::Expr& value : values) collect(value, symbols_);
-  }
-
- private:
-  Symbols& symbols_;
-};
-
 void collect_used(Region& region, Symbols& symbols) {
-  SymbolVisitor visitor(symbols);
   for (auto& node : region.nodes()) {
     if (node->op == Op::bind_dims) continue;
     for (auto& result : node->results)
       for (const expr::Expr& dim : result->type.dims) collect(dim, symbols);
-    if (node->attributes) const_cast<graph::Attributes&>(*node->attributes).visit_fields(visitor);
+    graph::for_each_attribute_expr(*node, [&](const expr::Expr& e) { collect(e, symbols); });
     for (auto& nested : node->regions) collect_used(*nested, symbols);
   }
 }

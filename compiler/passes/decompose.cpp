@@ -1,7 +1,7 @@
 // Composites without a good kernel of their own become primitives that have one.
 //
-// conv_transpose whose kernel equals its stride (no overlap, no padding; up-sampling in U-Nets) is a 1x1 convolution with
-// kernel-size times as many outputs, followed by a pixel shuffle.
+// conv_transpose whose kernel equals its stride (no overlap, no padding; up-sampling in U-Nets) is a 1x1 convolution
+// with kernel-size times as many outputs, followed by a pixel shuffle.
 #include "compiler/expr/simplify.h"
 #include "compiler/passes/pass.h"
 

@@ -1,7 +1,7 @@
 // Constant folding: nodes whose operands are all constants are evaluated with the reference interpreter.
 //
-// Small results are already folded by the builder. Here: anything whose result has at most 2^20 elements and is not larger
-// than four times its operands (so that a broadcast of a scalar never becomes a megabyte of data).
+// Small results are already folded by the builder. Here: anything whose result has at most 2^20 elements and is not
+// larger than four times its operands (so that a broadcast of a scalar never becomes a megabyte of data).
 #include "compiler/passes/pass.h"
 #include "compiler/tensor/interpret.h"
 #include "runtime/base/log.h"

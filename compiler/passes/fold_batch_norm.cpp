@@ -51,20 +51,28 @@ Node* follow_chain(Node& anchor, int axis, int64_t channels, std::vector<double>
     BinaryFunction function = user->attrs<graph::BinaryAttrs>().function;
     for (size_t c = 0; c < size_t(channels); ++c) {
       switch (function) {
-        case BinaryFunction::Mul: scale[c] *= constant[c], shift[c] *= constant[c]; break;
-        case BinaryFunction::Add: shift[c] += constant[c]; break;
+        case BinaryFunction::Mul:
+          scale[c] *= constant[c], shift[c] *= constant[c];
+          break;
+        case BinaryFunction::Add:
+          shift[c] += constant[c];
+          break;
         case BinaryFunction::Sub:
-          if (side == 0) shift[c] -= constant[c];
-          else scale[c] = -scale[c], shift[c] = constant[c] - shift[c];
+          if (side == 0)
+            shift[c] -= constant[c];
+          else
+            scale[c] = -scale[c], shift[c] = constant[c] - shift[c];
           break;
         case BinaryFunction::Div:
           if (side != 0) return last;
           scale[c] /= constant[c], shift[c] /= constant[c];
           break;
-        default: return last;
+        default:
+          return last;
       }
     }
-    scaled |= function == BinaryFunction::Mul || function == BinaryFunction::Div || (function == BinaryFunction::Sub && side == 1);
+    scaled |= function == BinaryFunction::Mul || function == BinaryFunction::Div ||
+              (function == BinaryFunction::Sub && side == 1);
     last = user;
     value = user->result();
     ++length;

@@ -9,8 +9,8 @@
 // Point-wise and injective nodes left over group among themselves (producer into consumer when all its uses are there).
 // Reshapes between groups stay outside: they are views. Constants, control, dims and bindings stay outside too.
 //
-// A fused node's operands are the values from outside (constants included), its region is closed, and nodes inside are in
-// the original order. Everything behind this pass sees only groups, views, constants, control flow and dims.
+// A fused node's operands are the values from outside (constants included), its region is closed, and nodes inside are
+// in the original order. Everything behind this pass sees only groups, views, constants, control flow and dims.
 #include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
@@ -43,14 +43,18 @@ bool computes(const Node& node) {
     case Op::yield:
     case Op::if_:
     case Op::loop:
-    case Op::fused: return false;
-    default: return true;
+    case Op::fused:
+      return false;
+    default:
+      return true;
   }
 }
 
 bool injective(const Node& node) { return computes(node) && has(node, graph::Pointwise | graph::Injective); }
 bool anchors(const Node& node) { return computes(node) && !has(node, graph::Pointwise | graph::Injective); }
-bool row_wise(const Node& anchor) { return has(anchor, graph::Reduction) || anchor.op == Op::softmax || anchor.op == Op::layer_norm; }
+bool row_wise(const Node& anchor) {
+  return has(anchor, graph::Reduction) || anchor.op == Op::softmax || anchor.op == Op::layer_norm;
+}
 
 struct Group {
   std::vector<Node*> nodes;  // in program order once finished
@@ -104,7 +108,8 @@ class Fuser {
       for (Node* member : std::vector<Node*>(grown)) {
         for (const graph::Use& use : member->result()->uses) {
           Node* user = use.user;
-          if (inside.count(user) || user->parent != &region_ || !has(*user, graph::Pointwise) || group_of_.count(user)) continue;
+          if (inside.count(user) || user->parent != &region_ || !has(*user, graph::Pointwise) || group_of_.count(user))
+            continue;
           if (!graph::same_dims(user->result()->type.dims, dims) || re_enters(*user, inside)) continue;
           inside.insert(user);
           grown.push_back(user);
@@ -164,7 +169,8 @@ class Fuser {
       group = found->second;
     }
     if (!group || group->nodes.size() >= max_nodes || external_operands(*group) >= max_operands) return false;
-    if (node.op == Op::concat && group->nodes.size() > 1) return false;  // a concat reads each source once: keep it a copy
+    if (node.op == Op::concat && group->nodes.size() > 1)
+      return false;  // a concat reads each source once: keep it a copy
     for (const Node* member : group->nodes)
       if (member->op == Op::concat) return false;
     if (Node* anchor = group->anchor) {
@@ -199,7 +205,8 @@ class Fuser {
     std::unordered_set<const Value*> outside;
     for (const Node* node : group.nodes)
       for (const Value* operand : node->operands)
-        if (!operand->producer || std::find(group.nodes.begin(), group.nodes.end(), operand->producer) == group.nodes.end())
+        if (!operand->producer ||
+            std::find(group.nodes.begin(), group.nodes.end(), operand->producer) == group.nodes.end())
           outside.insert(operand);
     return outside.size();
   }
@@ -227,7 +234,8 @@ void Fuser::materialise(Group& group) {
           std::find(operands.begin(), operands.end(), operand) == operands.end())
         operands.push_back(operand);
     for (auto& result : node->results)
-      if (std::any_of(result->uses.begin(), result->uses.end(), [&](const graph::Use& use) { return !inside.count(use.user); })) {
+      if (std::any_of(result->uses.begin(), result->uses.end(),
+                      [&](const graph::Use& use) { return !inside.count(use.user); })) {
         results.push_back(result.get());
         types.push_back(result->type);
       }
@@ -257,7 +265,8 @@ void Fuser::materialise(Group& group) {
   for (Node* node : group.nodes) {
     graph.move_before(node, yield);
     for (size_t i = 0; i < node->operands.size(); ++i)
-      if (auto found = inner.find(node->operands[i]); found != inner.end()) graph.set_operand(node, int(i), found->second);
+      if (auto found = inner.find(node->operands[i]); found != inner.end())
+        graph.set_operand(node, int(i), found->second);
   }
   // replace_all_uses above also rewired uses inside the group; bring those back to the inner values.
   for (size_t i = 0; i < results.size(); ++i) {

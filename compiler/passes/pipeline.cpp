@@ -33,25 +33,25 @@ void dump(const graph::Graph& graph, const PassContext& context, size_t number, 
 }  // namespace
 
 const std::vector<Pass>& all_passes() {
-  static const std::vector<Pass> passes = {canonicalize_pass, fold_pass, batch_norm_pass, norm_pass,     simplify_pass,
+  static const std::vector<Pass> passes = {canonicalize_pass, fold_pass, batch_norm_pass, norm_pass, simplify_pass,
                                            cse_pass,          dce_pass,  decompose_pass,  fuse_pass};
   return passes;
 }
 
 const std::vector<Pass>& pipeline() {
   static const std::vector<Pass> passes = {
-      dce_pass,          // lowering leaves shape arithmetic behind whose results are known symbolically
-      fold_pass,         //
-      simplify_pass,     //
-      norm_pass,         // before canonicalize moves transposes
+      dce_pass,           // lowering leaves shape arithmetic behind whose results are known symbolically
+      fold_pass,          //
+      simplify_pass,      //
+      norm_pass,          // before canonicalize moves transposes
       canonicalize_pass,  //
-      batch_norm_pass,   // needs folded scales
-      decompose_pass,    //
-      simplify_pass,     // clean up what the last ones left
-      fold_pass,         //
-      cse_pass,          //
-      dce_pass,          //
-      fuse_pass,         // last: everything behind sees only groups, views and control
+      batch_norm_pass,    // needs folded scales
+      decompose_pass,     //
+      simplify_pass,      // clean up what the last ones left
+      fold_pass,          //
+      cse_pass,           //
+      dce_pass,           //
+      fuse_pass,          // last: everything behind sees only groups, views and control
   };
   return passes;
 }

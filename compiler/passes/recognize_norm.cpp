@@ -24,9 +24,12 @@ Node* binary_if(const Value* value, BinaryFunction function) {
 // Skips the reshapes and broadcasts that keep_dims reductions leave between a mean and its use.
 Value* strip_shape(Value* value) {
   for (;;) {
-    if (Node* node = producer_if(value, Op::broadcast)) value = node->operand(0);
-    else if (Node* other = producer_if(value, Op::reshape)) value = other->operand(0);
-    else return value;
+    if (Node* node = producer_if(value, Op::broadcast))
+      value = node->operand(0);
+    else if (Node* other = producer_if(value, Op::reshape))
+      value = other->operand(0);
+    else
+      return value;
   }
 }
 
@@ -50,8 +53,10 @@ Value* mean_of_last_axis(Value* value) {
 }
 
 Value* square_of(Value* value) {
-  if (Node* mul = binary_if(value, BinaryFunction::Mul)) return mul->operand(0) == mul->operand(1) ? mul->operand(0) : nullptr;
-  if (Node* pow = binary_if(value, BinaryFunction::Pow)) return uniform_value(pow->operand(1)) == 2.0 ? pow->operand(0) : nullptr;
+  if (Node* mul = binary_if(value, BinaryFunction::Mul))
+    return mul->operand(0) == mul->operand(1) ? mul->operand(0) : nullptr;
+  if (Node* pow = binary_if(value, BinaryFunction::Pow))
+    return uniform_value(pow->operand(1)) == 2.0 ? pow->operand(0) : nullptr;
   return nullptr;
 }
 
@@ -120,7 +125,8 @@ bool rewrite(Node& div) {
 bool recognize_norm(graph::Graph& graph, PassContext& context) {
   bool changed = false;
   for_each_node(graph, [&](Node& node) {
-    if (node.op == Op::binary && node.attrs<graph::BinaryAttrs>().function == BinaryFunction::Div) changed |= rewrite(node);
+    if (node.op == Op::binary && node.attrs<graph::BinaryAttrs>().function == BinaryFunction::Div)
+      changed |= rewrite(node);
   });
   if (changed) eliminate_dead(graph, context);
   return changed;

@@ -1,4 +1,5 @@
-// Algebraic identities that hold for every IEEE value (so x * 0 and x + 0 stay for floats), as a table of rules by kind.
+// Algebraic identities that hold for every IEEE value (so x * 0 and x + 0 stay for floats), as a table of rules by
+// kind.
 #include <bit>
 #include <cmath>
 
@@ -36,7 +37,8 @@ Value* binary_rule(Node& node, Builder& b) {
       return nullptr;
     case BinaryFunction::Div:
       if (right == 1.0 && same_dims_as_result(node, x)) return x;
-      if (right && !integers && is_power_of_two(*right) && !(x->type.dtype == DType::F16 || x->type.dtype == DType::BF16))
+      if (right && !integers && is_power_of_two(*right) &&
+          !(x->type.dtype == DType::F16 || x->type.dtype == DType::BF16))
         return b.binary(BinaryFunction::Mul, x, b.scalar_like(x, 1.0 / *right));  // exact
       return nullptr;
     case BinaryFunction::Add:
@@ -52,7 +54,8 @@ Value* binary_rule(Node& node, Builder& b) {
       if (right == 3.0 && !integers) return b.mul(b.mul(x, x), x);
       if (right == -1.0 && !integers) return b.div(b.scalar_like(x, 1), x);
       return nullptr;  // pow(x, 0.5) differs from sqrt at -0 and -inf
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
@@ -62,8 +65,9 @@ Value* unary_rule(Node& node, Builder&) {
   if (!inner) return nullptr;
   UnaryFunction inner_function = inner->attrs<graph::UnaryAttrs>().function;
   bool involution = function == UnaryFunction::Neg || function == UnaryFunction::Not;
-  bool idempotent = function == UnaryFunction::Abs || function == UnaryFunction::Floor || function == UnaryFunction::Ceil ||
-                    function == UnaryFunction::Round || function == UnaryFunction::Sign;
+  bool idempotent = function == UnaryFunction::Abs || function == UnaryFunction::Floor ||
+                    function == UnaryFunction::Ceil || function == UnaryFunction::Round ||
+                    function == UnaryFunction::Sign;
   if (involution && inner_function == function) return inner->operand(0);
   if (idempotent && inner_function == function) return inner->result();
   return nullptr;
@@ -84,9 +88,9 @@ Value* cast_rule(Node& node, Builder& b) {
   if (!inner) return nullptr;
   Value* x = inner->operand(0);
   DType from = x->type.dtype, via = inner->result()->type.dtype, to = node.result()->type.dtype;
-  bool widening = (from == DType::Bool && (is_integer(via) || via == DType::F32 || via == DType::F64)) ||
-                  (is_integer(from) && is_integer(via) && size_of(via) > size_of(from) &&
-                   (is_signed(via) || !is_signed(from)));
+  bool widening =
+      (from == DType::Bool && (is_integer(via) || via == DType::F32 || via == DType::F64)) ||
+      (is_integer(from) && is_integer(via) && size_of(via) > size_of(from) && (is_signed(via) || !is_signed(from)));
   return widening && (is_integer(to) || to == from) ? b.cast(x, to) : nullptr;
 }
 

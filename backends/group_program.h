@@ -1,0 +1,28 @@
+// The tensor program of a fused group, in the layouts that a candidate asks for.
+//
+// Inputs of the program are the group's operands in order, outputs its results in order; both have physical dims.
+// Inside, primitives are expressed on logical indices: a load of a blocked operand goes through graph::physical_index,
+// and an output stage over physical dims maps back with graph::logical_index (writing zero beyond the logical extent).
+#pragma once
+#include <vector>
+
+#include "compiler/graph/graph.h"
+#include "compiler/sketch/family.h"
+
+namespace sardonyx::backends {
+
+// Expresses `group` (a fused node). Layout lists have one entry per operand / result; empty lists mean row-major.
+// Operands that are constants are marked constant; one-element constants become immediates. Throws Error when a node inside cannot be expressed (opaque kinds).
+sketch::Problem express_group(const graph::Node& group, const std::vector<graph::Layout>& inputs = {},
+                              const std::vector<graph::Layout>& outputs = {});
+
+// True when every node of the group has a tensor expression.
+bool expressible(const graph::Node& group);
+
+// The one node that is neither point-wise nor injective, or null.
+const graph::Node* anchor_of(const graph::Node& group);
+
+// "conv+add+relu": kinds in order, scalar maps by function name.
+std::string primitives_of(const graph::Node& group);
+
+}  // namespace sardonyx::backends

@@ -1,0 +1,375 @@
+#include "compiler/driver/emit.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "backends/group_program.h"
+#include "compiler/driver/dim_table.h"
+#include "compiler/expr/simplify.h"
+#include "runtime/base/status.h"
+
+namespace sardonyx::driver {
+
+using expr::Expr;
+using graph::Node;
+using graph::Op;
+using graph::Region;
+using graph::Value;
+using runtime::Block;
+using runtime::DimId;
+using runtime::Step;
+using runtime::ValueId;
+using runtime::ValueInfo;
+
+namespace {
+
+class Emitter {
+ public:
+  Emitter(const graph::Graph& graph, const std::map<const Node*, Emittable>& groups, const std::string& device)
+      : graph_(graph),
+        groups_(groups),
+        device_(device),
+        program_(std::make_shared<runtime::Program>()),
+        dims_(program_->dims) {}
+
+  std::shared_ptr<const runtime::Program> run() {
+    declare_inputs();
+    pending_ = graph_.equalities;
+    claim_outputs();
+    emit_checks(program_->main);
+    emit_nodes(graph_.body(), program_->main);
+    finish_outputs();
+    runtime::verify(*program_);
+    return program_;
+  }
+
+ private:
+  void declare_inputs() {
+    const auto& parameters = graph_.body().parameters();
+    for (size_t i = 0; i < parameters.size(); ++i) {
+      const Value& value = *parameters[i];
+      runtime::IoInfo io;
+      io.name = value.name;
+      io.dtype = value.type.dtype;
+      for (size_t axis = 0; axis < value.type.dims.size(); ++axis) {
+        const Expr& dim = value.type.dims[axis];
+        io.dims.push_back(dims_.input(dim, int(i), int(axis)));
+        io.dim_names.push_back(dim->kind == expr::Kind::Var ? dim->var->name : "");
+      }
+      ValueId id = new_value(value, ValueInfo::Kind::Input, int(i));
+      values_[&value] = id;
+      program_->inputs.push_back(std::move(io));
+      program_->input_values.push_back(id);
+    }
+  }
+
+  ValueId new_value(const Value& value, ValueInfo::Kind kind, int index = -1) {
+    ValueInfo info;
+    info.kind = kind;
+    info.index = index;
+    info.dtype = value.type.dtype;
+    for (const Expr& dim : value.type.dims) info.dims.push_back(dims_.slot(dim));
+    info.bytes = dims_.slot(graph::physical_count(value.type) * int64_t(size_of(value.type.dtype)));
+    info.name = value.name;
+    program_->values.push_back(std::move(info));
+    return ValueId(program_->values.size()) - 1;
+  }
+
+  bool data_dependent(const graph::TensorType& type) const {
+    return std::any_of(type.dims.begin(), type.dims.end(),
+                       [&](const Expr& dim) { return dims_.runtime_dependent(dim); });
+  }
+
+  // Lets groups write graph outputs in place: the value itself, or the value below reshapes that nothing else uses.
+  void claim_outputs() {
+    const auto& outputs = graph_.body().outputs();
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const Value* value = outputs[i];
+      while (value->producer && value->producer->op == Op::reshape && value->uses.size() == 1)
+        value = value->producer->operand(0);
+      bool through_view = value != outputs[i];
+      bool ours = value->producer && value->producer->op == Op::fused && value->producer->parent == &graph_.body();
+      if (!ours || data_dependent(value->type) || (through_view && value->uses.size() != 1)) continue;
+      claimed_.emplace(value, int(i));  // the first output that a value feeds
+    }
+  }
+
+  void finish_outputs() {
+    const auto& outputs = graph_.body().outputs();
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const Value& value = *outputs[i];
+      runtime::IoInfo io;
+      io.name = graph_.output_names[i];
+      io.dtype = value.type.dtype;
+      for (const Expr& dim : value.type.dims) {
+        io.dims.push_back(dims_.slot(dim));
+        io.dim_names.push_back(expr::as_int(dim) ? "" : expr::to_string(dim));
+      }
+      io.data_dependent = data_dependent(value.type);
+      program_->outputs.push_back(std::move(io));
+      auto direct = output_ids_.find(int(i));
+      if (direct != output_ids_.end()) {
+        program_->output_values.push_back(direct->second);
+        continue;
+      }
+      ValueId target = new_value(value, ValueInfo::Kind::Output, int(i));
+      Step copy;
+      copy.op = Step::Op::Copy;
+      copy.inputs = {value_of(&value)};
+      copy.outputs = {target};
+      copy.label = str("output '", graph_.output_names[i], "'");
+      program_->main.steps.push_back(std::move(copy));
+      program_->output_values.push_back(target);
+    }
+  }
+
+  // The slot of a value, made on first use for constants.
+  ValueId value_of(const Value* value) {
+    auto found = values_.find(value);
+    if (found != values_.end()) return found->second;
+    const Tensor* tensor = value->constant();
+    check(tensor != nullptr, "value '", value->name, "' is used before it is emitted");
+    return values_[value] = constant(*tensor, value->name);
+  }
+
+  ValueId constant(const Tensor& tensor, const std::string& name) {
+    ValueInfo info;
+    info.kind = ValueInfo::Kind::Constant;
+    info.dtype = tensor.dtype();
+    for (int64_t dim : tensor.dims()) info.dims.push_back(dims_.slot(dim));
+    info.bytes = dims_.slot(tensor.bytes());
+    info.name = name;
+    auto key = std::make_pair(static_cast<const void*>(tensor.raw()), tensor.dims());
+    auto found = constant_index_.find(key);
+    if (found == constant_index_.end()) {
+      found = constant_index_.emplace(key, int(program_->constants.size())).first;
+      program_->constants.push_back({tensor, name});
+    }
+    info.index = found->second;
+    program_->values.push_back(std::move(info));
+    return ValueId(program_->values.size()) - 1;
+  }
+
+  ValueId result_value(const Value* value) {
+    auto claim = claimed_.find(value);
+    ValueId id = claim == claimed_.end() ? new_value(*value, ValueInfo::Kind::Temporary)
+                                         : new_value(*value, ValueInfo::Kind::Output, claim->second);
+    if (claim != claimed_.end()) output_ids_[claim->second] = id;
+    return values_[value] = id;
+  }
+
+  static std::string label_of(const Node& node) {
+    if (!node.sources.empty()) return join(node.sources, ", ");
+    return std::string(graph::op_name(node.op));
+  }
+
+  void emit_nodes(const Region& region, Block& block) {
+    for (const auto& node : region.nodes()) emit_node(*node, block);
+  }
+
+  void emit_node(const Node& node, Block& block) {
+    switch (node.op) {
+      case Op::constant:
+      case Op::yield:
+        break;
+      case Op::reshape:
+        emit_view(node);
+        break;
+      case Op::fused:
+        emit_group(node, block);
+        break;
+      case Op::bind_dims:
+        emit_bind(node, block);
+        break;
+      case Op::check:
+        emit_check(node.attrs<graph::CheckAttrs>(), label_of(node), block);
+        break;
+      case Op::if_:
+        emit_if(node, block);
+        break;
+      case Op::loop:
+        emit_loop(node, block);
+        break;
+      default:
+        fail(Status::InternalError, "primitive '", graph::op_name(node.op), "' outside a group");
+    }
+  }
+
+  void emit_view(const Node& node) {
+    if (const Tensor* tensor = node.operand(0)->constant()) {
+      if (auto dims = graph::static_dims(node.result()->type)) {
+        values_[node.result()] = constant(tensor->reshaped(*dims), node.result()->name);
+        return;
+      }
+    }
+    ValueId id = new_value(*node.result(), ValueInfo::Kind::View);
+    program_->values[size_t(id)].base = value_of(node.operand(0));
+    values_[node.result()] = id;
+  }
+
+  void emit_group(const Node& node, Block& block) {
+    const Emittable& group = groups_.at(&node);
+    report(node, group);
+    if (group.code->host) {
+      Step step = new_step(Step::Op::HostCall, node);
+      step.host = group.code->host;
+      for (const Value* operand : node.operands) step.inputs.push_back(value_of(operand));
+      for (const auto& result : node.results) step.outputs.push_back(result_value(result.get()));
+      block.steps.push_back(std::move(step));
+      bind_results(node, block);
+      return;
+    }
+    std::vector<ValueId> operands;
+    for (size_t i = 0; i < node.operands.size(); ++i) {
+      auto packed = group.packed.find(int(i));
+      operands.push_back(packed == group.packed.end() ? -1
+                                                      : constant(packed->second, node.operands[i]->name + " packed"));
+    }
+    for (const auto& result : node.results) operands.push_back(result_value(result.get()));
+    for (const backends::GroupTemporary& temporary : group.code->temporaries) {
+      Value value;
+      value.type.dtype = temporary.dtype;
+      for (const Expr& dim : temporary.dims) value.type.dims.push_back(expr::substitute(dim, group.symbols));
+      operands.push_back(new_value(value, ValueInfo::Kind::Temporary));
+    }
+    auto operand = [&](int i) {
+      ValueId& id = operands[size_t(i)];
+      if (id < 0) id = value_of(node.operands[size_t(i)]);  // only operands that a launch reads become values
+      return id;
+    };
+    for (const backends::GroupLaunch& launch : group.code->launches) {
+      Step step = new_step(Step::Op::Launch, node);
+      step.kernel = launch.kernel;
+      for (int input : launch.inputs) step.inputs.push_back(operand(input));
+      for (int output : launch.outputs) step.outputs.push_back(operand(output));
+      for (const Expr& dim : launch.dims) step.dims.push_back(dims_.slot(expr::substitute(dim, group.symbols)));
+      block.steps.push_back(std::move(step));
+    }
+  }
+
+  void report(const Node& node, const Emittable& group) {
+    runtime::GroupReport entry;
+    entry.name = node.attrs<graph::FusedAttrs>().name;
+    entry.source_nodes = node.sources;
+    entry.primitives = backends::primitives_of(node);
+    entry.device = device_;
+    const backends::Candidate& candidate = group.choice->candidate;
+    entry.candidate = candidate.family + (candidate.point.empty() ? "" : " " + backends::to_string(candidate.point));
+    entry.reason = group.choice->reason;
+    auto layout = [](const graph::Layout& l, const Value* value) {
+      return l.row_major() ? std::string("row-major") : graph::to_string(l, value->type.rank());
+    };
+    std::string in = node.operands.empty() ? "" : layout(node.operand(0)->type.layout, node.operand(0));
+    entry.layout = str(in, " -> ", node.results.empty() ? "" : layout(node.result()->type.layout, node.result()));
+    entry.estimated_ns = candidate.cost_ns;
+    program_->report.push_back(std::move(entry));
+  }
+
+  static Step new_step(Step::Op op, const Node& node) {
+    Step step;
+    step.op = op;
+    step.label = label_of(node);
+    return step;
+  }
+
+  void emit_bind(const Node& node, Block& block) {
+    Step step = new_step(Step::Op::BindDims, node);
+    step.inputs = {value_of(node.operand(0))};
+    const auto& symbols = node.attrs<graph::BindDimsAttrs>().symbols;
+    for (const Expr& symbol : symbols) step.dims.push_back(dims_.slot(symbol));
+    block.steps.push_back(std::move(step));
+    for (const Expr& symbol : symbols) dims_.mark_bound(symbol);
+    emit_checks(block);
+  }
+
+  void emit_check(const graph::CheckAttrs& attrs, const std::string& label, Block& block) {
+    Step step;
+    step.op = Step::Op::Check;
+    step.dims = {dims_.slot(attrs.condition[0])};
+    step.status = Status(attrs.status);
+    step.text = attrs.text;
+    step.label = label;
+    block.steps.push_back(std::move(step));
+  }
+
+  // Results whose dims are run-time symbols bind them from the shapes that come out.
+  void bind_results(const Node& node, Block& block) {
+    for (const auto& result : node.results)
+      for (const Expr& dim : result->type.dims) dims_.mark_bound(dim);
+    emit_checks(block);
+  }
+
+  // Emits the equalities whose symbols are all bound by now; those of input shapes alone belong to the plan.
+  void emit_checks(Block& block) {
+    std::vector<graph::Equality> later;
+    for (graph::Equality& equality : pending_) {
+      DimId left = dims_.slot(equality.left), right = dims_.slot(equality.right);
+      if (!dims_.runtime_dependent(equality.left) && !dims_.runtime_dependent(equality.right)) {
+        program_->equalities.push_back({left, right, equality.text});
+      } else if (dims_.all_bound(equality.left) && dims_.all_bound(equality.right)) {
+        graph::CheckAttrs attrs;
+        attrs.condition = {equality.left == equality.right};
+        attrs.status = int64_t(Status::MismatchingShape);
+        attrs.text = equality.text;
+        emit_check(attrs, "", block);
+      } else {
+        later.push_back(std::move(equality));
+      }
+    }
+    pending_ = std::move(later);
+  }
+
+  std::shared_ptr<Block> emit_block(const Region& region) {
+    auto block = std::make_shared<Block>();
+    for (const auto& parameter : region.parameters()) {
+      block->parameters.push_back(values_[parameter.get()] = new_value(*parameter, ValueInfo::Kind::Temporary));
+      for (const Expr& dim : parameter->type.dims) dims_.mark_bound(dim);
+    }
+    emit_checks(*block);
+    emit_nodes(region, *block);
+    for (const Value* output : region.outputs()) block->results.push_back(value_of(output));
+    return block;
+  }
+
+  void emit_if(const Node& node, Block& block) {
+    Step step = new_step(Step::Op::If, node);
+    step.inputs = {value_of(node.operand(0))};
+    for (const auto& region : node.regions) step.blocks.push_back(emit_block(*region));
+    for (const auto& result : node.results) step.outputs.push_back(result_value(result.get()));
+    block.steps.push_back(std::move(step));
+    bind_results(node, block);
+  }
+
+  void emit_loop(const Node& node, Block& block) {
+    const auto& attrs = node.attrs<graph::LoopAttrs>();
+    Step step = new_step(Step::Op::Loop, node);
+    for (size_t i = 0; i < node.operands.size(); ++i) {
+      bool absent = (i == 0 && !attrs.has_trip_count) || (i == 1 && !attrs.has_condition);
+      step.inputs.push_back(absent ? -1 : value_of(node.operands[i]));
+    }
+    step.blocks.push_back(emit_block(*node.regions[0]));
+    for (const auto& result : node.results) step.outputs.push_back(result_value(result.get()));
+    block.steps.push_back(std::move(step));
+    bind_results(node, block);
+  }
+
+  const graph::Graph& graph_;
+  const std::map<const Node*, Emittable>& groups_;
+  std::string device_;
+  std::shared_ptr<runtime::Program> program_;
+  DimTable dims_;
+  std::unordered_map<const Value*, ValueId> values_;
+  std::unordered_map<const Value*, int> claimed_;
+  std::map<int, ValueId> output_ids_;
+  std::map<std::pair<const void*, Dims>, int> constant_index_;
+  std::vector<graph::Equality> pending_;
+};
+
+}  // namespace
+
+std::shared_ptr<const runtime::Program> emit(const graph::Graph& graph, const std::map<const Node*, Emittable>& groups,
+                                             const std::string& device) {
+  return Emitter(graph, groups, device).run();
+}
+
+}  // namespace sardonyx::driver

@@ -1,0 +1,26 @@
+// Emission: graph + choices + compiled groups -> flat program.
+#pragma once
+#include <map>
+#include <memory>
+
+#include "backends/backend.h"
+#include "compiler/driver/select.h"
+#include "compiler/graph/graph.h"
+#include "runtime/program.h"
+
+namespace sardonyx::driver {
+
+// A group's code with the substitution from the representative's symbols to this group's.
+struct Emittable {
+  const backends::CompiledGroup* code = nullptr;
+  std::unordered_map<const expr::Variable*, expr::Expr> symbols;
+  std::map<int, Tensor> packed;  // results of CompiledGroup::pack on this group's constants
+  const Choice* choice = nullptr;
+};
+
+// `groups` has one entry per fused node. The result is verified.
+std::shared_ptr<const runtime::Program> emit(const graph::Graph& graph,
+                                             const std::map<const graph::Node*, Emittable>& groups,
+                                             const std::string& device);
+
+}  // namespace sardonyx::driver

@@ -1,0 +1,16 @@
+// Threads for compiling: hosts call us on threads of unknown stack size, and compilers recurse.
+#pragma once
+#include <cstddef>
+#include <functional>
+
+namespace sardonyx {
+
+// Runs `work` on a fresh thread with a 64 MiB stack and all signals blocked; waits for it and rethrows what it throws.
+// Runs inline when the calling thread already is such a thread. Throws Error(NoSystemResources) when none can start.
+void on_compile_thread(const std::function<void()>& work);
+
+// Calls work(0) ... work(count - 1) on min(cores, 4) compile threads, in any order. The first exception is rethrown
+// after all have stopped.
+void parallel_compile(size_t count, const std::function<void(size_t)>& work);
+
+}  // namespace sardonyx
