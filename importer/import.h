@@ -69,9 +69,10 @@ class Model {
   // tensors that the graph keeps share storage with it.
   std::unique_ptr<graph::Graph> import(const std::map<std::string, Tensor>& weights) const;
 
+  struct Impl;  // the importer's own business
+
  private:
   Model();
-  struct Impl;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,0 +1,47 @@
+// Declared types of inputs, outputs and intermediate values: what they become in the graph, and whether what the
+// operators infer agrees with them (stages 5 and 6).
+//
+// A declared static dim against an inferred symbolic one is no contradiction: for a graph output it becomes an equality
+// that is checked when shapes are known, for a value_info it is ignored. Names of symbols in outputs and value_infos
+// bind nothing.
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "compiler/graph/graph.h"
+#include "importer/findings.h"
+#include "importer/onnx_model.pb.h"
+
+namespace sardonyx::importer {
+
+class DeclaredTypes {
+ public:
+  DeclaredTypes(graph::Graph& graph, Findings& findings) : graph_(graph), findings_(findings) {}
+
+  using ByName = std::unordered_map<std::string_view, const proto::ValueInfoProto*>;
+  static ByName by_name(const proto::GraphProto& graph);
+
+  // A graph input that has a value: compares, and gives the symbols of its dims their values.
+  void bind_static(const proto::ValueInfoProto& input, int data_type, const Dims& dims);
+  // The type of a graph input without a value; nothing (and a finding) when it is not supported.
+  std::optional<graph::TensorType> input_type(const proto::ValueInfoProto& input);
+  // A declared type to go on with when the value itself could not be made; nothing when it is not usable.
+  std::optional<graph::TensorType> declared_type(const proto::ValueInfoProto& info);
+  // Compares an inferred value (null: unknown) with its declaration.
+  void check_output(const proto::ValueInfoProto& output, const graph::Value* value);
+  void check_value(const proto::ValueInfoProto& info, const graph::Value& value, const std::string& node);
+
+ private:
+  // The dims of a declared shape; symbols with known values are static, anonymous dims get fresh symbols.
+  std::vector<graph::Expr> dims_of(const proto::ValueInfoProto& info);
+  void compare(const proto::ValueInfoProto& info, const graph::TensorType& type, bool output, const std::string& node);
+
+  graph::Graph& graph_;
+  Findings& findings_;
+  std::map<std::string, int64_t> known_symbols_;
+};
+
+}  // namespace sardonyx::importer

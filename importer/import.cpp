@@ -1,0 +1,392 @@
+// Stages 4 to 6: walks a validated model in its order and lowers every node to primitives.
+//
+// A node that cannot be lowered becomes a finding and its results become unknown: of the declared type where there is
+// one, else poison, which silently spreads to the nodes that use it. So one walk finds all problems.
+#include <algorithm>
+#include <functional>
+#include <unordered_map>
+
+#include "compiler/ops/lowering.h"
+#include "importer/declared_types.h"
+#include "importer/findings.h"
+#include "importer/limits.h"
+#include "importer/model_impl.h"
+#include "importer/opsets.h"
+#include "importer/validator.h"
+
+namespace sardonyx::importer {
+
+namespace {
+
+using graph::Builder;
+using graph::Graph;
+using graph::Value;
+using proto::AttributeProto;
+using proto::FunctionProto;
+using proto::GraphProto;
+using proto::NodeProto;
+
+// A value that could not be made; a finding says why.
+Value poisoned_value;
+Value* const poison = &poisoned_value;
+
+// Unwinds the lowering of an operator whose subgraph has poisoned results.
+class Poisoned : public Error {
+ public:
+  Poisoned() : Error(Status::InternalError, "depends on a node that was not imported") {}
+};
+
+// Values by name. A null value is an omitted operand of a function.
+struct ValueScope {
+  const ValueScope* outer = nullptr;
+  std::unordered_map<std::string_view, Value*> values;
+
+  Value* find(std::string_view name) const {
+    for (const ValueScope* scope = this; scope; scope = scope->outer) {
+      auto found = scope->values.find(name);
+      if (found != scope->values.end()) return found->second;
+    }
+    return poison;
+  }
+};
+
+struct Body;
+
+// An attribute of a function call, with the place that a graph attribute captures from.
+struct BoundAttribute {
+  const AttributeProto* attribute = nullptr;
+  const ValueScope* scope = nullptr;
+  const Body* body = nullptr;
+};
+
+// What holds for the nodes of the model's graph or of one inlined function.
+struct Body {
+  const Opsets& opsets;
+  std::string path;                             // of labels of unnamed nodes
+  std::map<std::string, BoundAttribute> bound;  // a function's attributes
+};
+
+// The stage at which ONNXIFI's order of checks looks for a problem of this kind in a node.
+int stage_of(const Error& error) {
+  switch (error.status()) {
+    case Status::InvalidModel:
+      return dynamic_cast<const ops::NodeError*>(&error) ? 3 : 6;
+    case Status::UnsupportedOperator:
+      return 4;
+    case Status::UnsupportedAttribute:
+    case Status::UnsupportedDatatype:
+    case Status::UnsupportedShape:
+      return 5;
+    case Status::MismatchingDatatype:
+    case Status::MismatchingShape:
+      return 6;
+    default:
+      return 7;
+  }
+}
+
+class GraphImporter {
+ public:
+  GraphImporter(Model::Impl& impl, const std::map<std::string, Tensor>& weights, bool views, Findings& findings)
+      : impl_(impl),
+        model_(*impl.model),
+        weights_(weights),
+        views_(views),
+        findings_(findings),
+        functions_(model_),
+        opsets_(opsets_of(model_)),
+        function_opsets_(size_t(model_.functions_size())) {}
+
+  std::unique_ptr<Graph> run() {
+    find_unknown_operators();
+    graph_ = std::make_unique<Graph>();
+    types_.emplace(*graph_, findings_);
+    Builder builder(*graph_);
+    Body body{opsets_, "", {}};
+    ValueScope scope;
+    inputs(builder, scope);
+    std::vector<Value*> results = contents(builder, model_.graph(), scope, body, true);
+    std::vector<std::string> names;
+    for (const auto& output : model_.graph().output()) names.push_back(output.name());
+    if (findings_.empty()) graph_->set_outputs(std::move(results), std::move(names));
+    return std::move(graph_);
+  }
+
+ private:
+  // ---- stage 4: looked for everywhere first, since lowering may skip a branch that is never taken ----
+  void find_unknown_operators() {
+    std::vector<bool> visited(size_t(model_.functions_size()));
+    std::vector<int> pending;
+    auto walk = [&](auto& self, const auto& nodes, const Opsets& opsets, const std::string& path) -> void {
+      for (int i = 0; i < nodes.size(); ++i) {
+        const NodeProto& node = nodes[i];
+        if (int callee = functions_.find(node); callee >= 0) {
+          if (!visited[size_t(callee)]) pending.push_back(callee);
+          visited[size_t(callee)] = true;
+        } else if (!operator_of(node, opsets).lower) {
+          unknown_operator(node, node_label(node, i, path), opsets);
+        }
+        for (const auto& attribute : node.attribute()) {
+          std::string inner = attribute.has_g() || attribute.graphs_size() ? inner_path(node, i, path) : std::string();
+          if (attribute.has_g()) self(self, attribute.g().node(), opsets, inner);
+          for (const auto& g : attribute.graphs()) self(self, g.node(), opsets, inner);
+        }
+      }
+    };
+    walk(walk, model_.graph().node(), opsets_, "");
+    while (!pending.empty()) {
+      int index = pending.back();
+      pending.pop_back();
+      const FunctionProto& f = model_.functions(index);
+      walk(walk, f.node(), opsets_of_function(index), str(printable(f.name()), "/"));
+    }
+  }
+
+  void unknown_operator(const NodeProto& node, const std::string& label, const Opsets& opsets) {
+    std::string_view domain = shown_domain(canonical_domain(node.domain()));
+    int64_t version = version_of(opsets, node.domain());
+    std::string reason = max_version(domain) == 0
+                             ? str("its domain ", printable(domain), " is unknown and no function defines the operator")
+                             : str("the operator is unknown in version ", version, " of domain ", domain);
+    findings_.add(4, Status::UnsupportedOperator, label, str("node ", label, ": ", reason));
+  }
+
+  static ops::OnnxOpVersion operator_of(const NodeProto& node, const Opsets& opsets) {
+    return ops::find_onnx_op(node.domain(), node.op_type(),
+                             int(std::min<int64_t>(version_of(opsets, node.domain()), 1000)));
+  }
+
+  static std::string inner_path(const NodeProto& node, int index, const std::string& path) {
+    return str(path, node.name().empty() ? str("#", index) : printable(node.name()), "/");
+  }
+
+  const Opsets& opsets_of_function(int index) {
+    auto& cached = function_opsets_[size_t(index)];
+    if (!cached) cached = opsets_of(model_.functions(index).opset_import());
+    return *cached;
+  }
+
+  // ---- the model's inputs ----
+  void inputs(Builder& builder, ValueScope& scope) {
+    std::unordered_map<std::string_view, const proto::TensorProto*> statics;
+    for (const auto& tensor : model_.graph().initializer()) statics.emplace(tensor.name(), &tensor);
+    // Values first: they give values to symbols, which then are no symbols for the other inputs.
+    for (const auto& info : model_.graph().input()) {
+      auto weight = weights_.find(info.name());
+      auto constant = statics.find(info.name());
+      if (weight != weights_.end())
+        types_->bind_static(info, int(weight->second.dtype()), weight->second.dims());
+      else if (constant != statics.end())
+        types_->bind_static(info, constant->second->data_type(),
+                            Dims(constant->second->dims().begin(), constant->second->dims().end()));
+    }
+    std::unordered_map<std::string_view, bool> sparse;
+    for (const auto& tensor : model_.graph().sparse_initializer()) sparse.emplace(tensor.values().name(), true);
+    for (const auto& info : model_.graph().input()) {
+      if (statics.count(info.name()) || sparse.count(info.name())) continue;
+      auto weight = weights_.find(info.name());
+      Value* value = poison;
+      if (weight != weights_.end()) {
+        value = builder.constant(weight->second);
+        value->name = info.name();
+      } else if (auto type = types_->input_type(info)) {
+        value = graph_->body().add_parameter(std::move(*type), info.name());
+      }
+      scope.values[info.name()] = value;
+    }
+  }
+
+  // ---- graphs ----
+  // Initializers, nodes and outputs of a graph whose inputs are in scope already.
+  std::vector<Value*> contents(Builder& builder, const GraphProto& g, ValueScope& scope, const Body& body, bool top) {
+    auto constant = [&](const std::string& name, auto&& make) {
+      if (!top && scope.values.count(name)) return;  // the argument of a subgraph's input beats its default
+      Value* value = poison;
+      try {
+        value = builder.constant(make());
+        if (value->name.empty()) value->name = name;
+      } catch (const Error& error) {
+        findings_.add(stage_of(error), error.status(), "", str("initializer '", printable(name), "' ", error.text()));
+      }
+      scope.values[name] = value;
+    };
+    for (const auto& tensor : g.initializer()) constant(tensor.name(), [&] { return impl_.tensor(tensor, views_); });
+    for (const auto& tensor : g.sparse_initializer())
+      constant(tensor.values().name(), [&] { return impl_.tensor(tensor); });
+
+    DeclaredTypes::ByName declared = DeclaredTypes::by_name(g);
+    nodes(builder, g.node(), scope, body, declared);
+    std::vector<Value*> results;
+    for (const auto& output : g.output()) {
+      Value* value = scope.find(output.name());
+      if (top) types_->check_output(output, value == poison ? nullptr : value);
+      results.push_back(value);
+    }
+    return results;
+  }
+
+  template <class Nodes>
+  void nodes(Builder& builder, const Nodes& list, ValueScope& scope, const Body& body,
+             const DeclaredTypes::ByName& declared) {
+    for (int i = 0; i < list.size(); ++i) {
+      const NodeProto& node = list[i];
+      std::vector<Value*> results = this->node(builder, node, i, scope, body);
+      for (int k = 0; k < node.output_size(); ++k) {
+        const std::string& name = node.output(k);
+        if (name.empty()) continue;
+        Value* value = size_t(k) < results.size() && results[size_t(k)] ? results[size_t(k)] : poison;
+        auto info = declared.find(name);
+        if (info != declared.end() && value == poison) {
+          if (auto type = types_->declared_type(*info->second)) value = builder.region().add_parameter(*type, name);
+        } else if (info != declared.end()) {
+          types_->check_value(*info->second, *value, node_label(node, i, body.path));
+        }
+        if (value != poison && value->name.empty()) value->name = name;
+        scope.values[name] = value;
+      }
+    }
+  }
+
+  // ---- nodes ----
+  // The results of a node; empty when it could not be imported, of which the findings tell.
+  std::vector<Value*> node(Builder& builder, const NodeProto& node, int index, const ValueScope& scope,
+                           const Body& body) {
+    std::vector<Value*> operands;
+    for (const std::string& name : node.input()) {
+      operands.push_back(name.empty() ? nullptr : scope.find(name));
+      if (operands.back() == poison) return {};
+    }
+    while (!operands.empty() && !operands.back()) operands.pop_back();
+    if (int callee = functions_.find(node); callee >= 0)
+      return call(builder, node, index, callee, operands, scope, body);
+    ops::OnnxOpVersion op = operator_of(node, body.opsets);
+    if (!op.lower) return {};
+
+    std::string label = node_label(node, index, body.path);
+    std::string name = node.name().empty() ? str(body.path, "#", index) : printable(node.name());
+    try {
+      int outputs = node.output_size();
+      while (outputs > 0 && node.output(outputs - 1).empty()) --outputs;
+      std::map<std::string, ops::Attribute> attributes = attributes_of(node, index, scope, body);
+      builder.set_sources({body.path.empty() || node.name().empty() ? name : body.path + name});
+      ops::Lowering lowering(builder, name, node.op_type(), op.since, std::move(operands), attributes, outputs);
+      std::vector<Value*> results = op.lower(lowering);
+      for (int k = 0; k < outputs; ++k)
+        lowering.require(node.output(k).empty() || (size_t(k) < results.size() && results[size_t(k)]),
+                         Status::UnsupportedOperator, "output ", k, " is not supported");
+      return results;
+    } catch (const Poisoned&) {
+      return {};
+    } catch (const Error& error) {
+      bool complete = dynamic_cast<const ops::NodeError*>(&error);
+      findings_.add(stage_of(error), error.status(), label,
+                    complete ? error.text() : str("node ", label, ": ", error.text()));
+      return {};
+    }
+  }
+
+  // Follows ref_attr_name to the attribute that holds the value; null when the caller gave none.
+  BoundAttribute resolve(const AttributeProto& attribute, const ValueScope& scope, const Body& body) {
+    if (attribute.ref_attr_name().empty()) return {&attribute, &scope, &body};
+    auto found = body.bound.find(attribute.ref_attr_name());
+    return found == body.bound.end() ? BoundAttribute{} : found->second;
+  }
+
+  std::map<std::string, ops::Attribute> attributes_of(const NodeProto& node, int index, const ValueScope& scope,
+                                                      const Body& body) {
+    std::map<std::string, ops::Attribute> result;
+    for (const AttributeProto& attribute : node.attribute()) {
+      BoundAttribute bound = resolve(attribute, scope, body);
+      if (bound.attribute) result.emplace(attribute.name(), value_of(bound, inner_path(node, index, body.path)));
+    }
+    return result;
+  }
+
+  ops::Attribute value_of(const BoundAttribute& bound, const std::string& path) {
+    const AttributeProto& a = *bound.attribute;
+    int type = attribute_type(a, model_.ir_version());
+    switch (type) {
+      case AttributeProto::FLOAT:
+        return double{a.f()};
+      case AttributeProto::INT:
+        return int64_t{a.i()};
+      case AttributeProto::STRING:
+        return a.s();
+      case AttributeProto::FLOATS:
+        return std::vector<double>(a.floats().begin(), a.floats().end());
+      case AttributeProto::INTS:
+        return std::vector<int64_t>(a.ints().begin(), a.ints().end());
+      case AttributeProto::STRINGS:
+        return std::vector<std::string>(a.strings().begin(), a.strings().end());
+      case AttributeProto::GRAPH:
+        return subgraph(a.g(), bound, path);
+      default:
+        break;
+    }
+    try {
+      if (type == AttributeProto::TENSOR) return impl_.tensor(a.t(), views_);
+      if (type == AttributeProto::SPARSE_TENSOR) return impl_.tensor(a.sparse_tensor());
+    } catch (const Error& error) {
+      fail(error.status(), "attribute '", printable(a.name()), "' ", error.text());
+    }
+    fail(Status::UnsupportedAttribute, "attribute '", printable(a.name()), "' is of a kind that is not supported");
+  }
+
+  ops::Subgraph subgraph(const GraphProto& g, const BoundAttribute& bound, const std::string& path) {
+    ops::Subgraph result;
+    for (const auto& input : g.input()) result.inputs.push_back(input.name());
+    for (const auto& output : g.output()) result.outputs.push_back(output.name());
+    result.build = [this, &g, outer = bound.scope, around = bound.body, path](Builder& builder,
+                                                                              const std::vector<Value*>& arguments) {
+      require(arguments.size() == size_t(g.input_size()), Status::InvalidModel, "a subgraph has ", g.input_size(),
+              " inputs, but its operator gives it ", arguments.size());
+      Body body{around->opsets, path, around->bound};
+      ValueScope scope{outer, {}};
+      for (int i = 0; i < g.input_size(); ++i) scope.values[g.input(i).name()] = arguments[size_t(i)];
+      std::vector<Value*> results = contents(builder, g, scope, body, false);
+      if (std::find(results.begin(), results.end(), poison) != results.end()) throw Poisoned();
+      return results;
+    };
+    return result;
+  }
+
+  // ---- model-local functions: their nodes are imported in place of the call ----
+  std::vector<Value*> call(Builder& builder, const NodeProto& node, int index, int callee,
+                           const std::vector<Value*>& operands, const ValueScope& scope, const Body& body) {
+    const FunctionProto& f = model_.functions(callee);
+    Body inner{opsets_of_function(callee), inner_path(node, index, body.path), {}};
+    for (const AttributeProto& fallback : f.attribute_proto())
+      inner.bound[fallback.name()] = {&fallback, nullptr, nullptr};
+    for (const AttributeProto& attribute : node.attribute())
+      if (BoundAttribute bound = resolve(attribute, scope, body); bound.attribute)
+        inner.bound[attribute.name()] = bound;
+
+    ValueScope locals;
+    for (int i = 0; i < f.input_size(); ++i)
+      locals.values[f.input(i)] = size_t(i) < operands.size() ? operands[size_t(i)] : nullptr;
+    nodes(builder, f.node(), locals, inner, {});
+    std::vector<Value*> results;
+    for (const std::string& name : f.output()) results.push_back(locals.find(name));
+    return results;
+  }
+
+  Model::Impl& impl_;
+  const proto::ModelProto& model_;
+  const std::map<std::string, Tensor>& weights_;
+  const bool views_;
+  Findings& findings_;
+  FunctionTable functions_;
+  Opsets opsets_;
+  std::vector<std::optional<Opsets>> function_opsets_;
+  std::unique_ptr<Graph> graph_;
+  std::optional<DeclaredTypes> types_;
+};
+
+}  // namespace
+
+std::unique_ptr<Graph> import_graph(Model::Impl& impl, const std::map<std::string, Tensor>& weights, bool views,
+                                    Findings& findings) {
+  return GraphImporter(impl, weights, views, findings).run();
+}
+
+}  // namespace sardonyx::importer
