@@ -1,0 +1,178 @@
+#include "onnxifi/graph.h"
+
+#include <utility>
+
+#include "onnxifi/guard.h"
+
+namespace sardonyx::onnxifi {
+
+namespace {
+
+IoTable table_of(const std::vector<runtime::IoInfo>& infos, const runtime::Program& program, const char* noun) {
+  std::vector<Declaration> declarations;
+  for (const auto& info : infos) declarations.push_back(declaration_of(info, program));
+  return IoTable(std::move(declarations), noun);
+}
+
+// Working memory of a bind, kept per thread so that binding again allocates nothing.
+struct Scratch {
+  Matched inputs, outputs;
+  std::vector<runtime::HostTensor> input_tensors, output_tensors;
+};
+thread_local Scratch scratch;
+
+std::span<const runtime::HostTensor> host_tensors(const Matched& matched, std::vector<runtime::HostTensor>& tensors) {
+  // Entries beyond the size keep their dims' memory for the next, larger graph.
+  if (tensors.size() < matched.size()) tensors.resize(matched.size());
+  for (size_t i = 0; i < matched.size(); ++i) {
+    tensors[i].data = reinterpret_cast<void*>(matched[i]->buffer);
+    copy_dims(*matched[i], tensors[i].dims);
+  }
+  return {tensors.data(), matched.size()};
+}
+
+void check_fence_type(const onnxMemoryFenceV1& fence, const char* noun) {
+  require(fence.type == ONNXIFI_SYNCHRONIZATION_EVENT || fence.type == ONNXIFI_SYNCHRONIZATION_IMPLICIT,
+          Status::InvalidFenceType, noun, " fence: unknown type ", fence.type);
+  require(fence.type == ONNXIFI_SYNCHRONIZATION_EVENT, Status::UnsupportedFenceType, noun,
+          " fence: implicit synchronization is not supported");
+}
+
+void check_fence_tag(const onnxMemoryFenceV1& fence, const char* noun) {
+  require(fence.tag == ONNXIFI_TAG_MEMORY_FENCE_V1, Status::UnsupportedTag, noun, " fence: unknown tag ", fence.tag);
+}
+
+// The input event of runs whose inputs are ready.
+const runtime::EventPtr& signalled_event() {
+  static const runtime::EventPtr& event = *[] {
+    auto* made = new runtime::EventPtr(std::make_shared<runtime::Event>());
+    (*made)->signal();
+    return made;
+  }();
+  return event;
+}
+
+}  // namespace
+
+// Counts its owner among the threads that are about to submit, so that close() can wait for them.
+class Graph::Submission {
+ public:
+  // Takes the current bindings.
+  explicit Submission(Graph& graph) : Submission(graph, nullptr) {}
+  // Makes `binding` current first, in the same step.
+  Submission(Graph& graph, BindingPtr binding) : graph_(graph) {
+    std::lock_guard lock(graph.mutex_);
+    require(!graph.closed_, Status::InvalidGraph, "the graph is being released");
+    if (binding != nullptr) graph.binding_ = std::move(binding);
+    require(graph.binding_ != nullptr, Status::UnidentifiedName, "the graph's inputs and outputs are not bound");
+    this->binding = graph.binding_;
+    ++graph.submitting_;
+  }
+  ~Submission() {
+    std::lock_guard lock(graph_.mutex_);
+    if (--graph_.submitting_ == 0 && graph_.closed_) graph_.idle_.notify_all();
+  }
+  Submission(const Submission&) = delete;
+  Submission& operator=(const Submission&) = delete;
+
+  BindingPtr binding;
+
+ private:
+  Graph& graph_;
+};
+
+Graph::Graph(std::shared_ptr<const runtime::Program> program, const BackendObject& backend)
+    : session_(std::make_shared<runtime::Session>(program, backend.context)),
+      memory_bytes_(backend.device->memory_bytes),
+      inputs_(table_of(program->inputs, *program, "input")),
+      outputs_(table_of(program->outputs, *program, "output")) {}
+
+Graph::BindingPtr Graph::plan(Descriptors inputs, Descriptors outputs) {
+  const FloatEnvironment float_environment;
+  Matched& in = scratch.inputs;
+  Matched& out = scratch.outputs;
+  match(inputs_, inputs, Buffers::Required, in);
+  match(outputs_, outputs, Buffers::Required, out);
+  require_complete(inputs_, in);
+  require_complete(outputs_, out);
+  check_datatypes(inputs_, in);
+  check_datatypes(outputs_, out);
+  check_shapes(inputs_, in);
+  check_shapes(outputs_, out);
+  try {
+    check_sizes(inputs_, in, memory_bytes_);
+  } catch (const Error&) {
+    check_symbols(inputs_, in);  // a symbol with two values takes precedence over a size
+    throw;
+  }
+  auto binding = session_->bind(host_tensors(in, scratch.input_tensors), host_tensors(out, scratch.output_tensors));
+  check_sizes(outputs_, out, memory_bytes_);  // upper limits of data-dependent outputs, which the plan does not judge
+  return binding;
+}
+
+void Graph::set_io(Descriptors inputs, Descriptors outputs) {
+  auto binding = plan(inputs, outputs);
+  std::lock_guard lock(mutex_);
+  require(!closed_, Status::InvalidGraph, "the graph is being released");
+  binding_.swap(binding);
+}
+
+void Graph::unbind() {
+  BindingPtr dropped;
+  std::lock_guard lock(mutex_);
+  dropped.swap(binding_);
+}
+
+void Graph::start(Submission& submission, runtime::EventPtr input, onnxMemoryFenceV1& output) {
+  auto event = std::make_shared<EventObject>(true);
+  onnxEvent handle = insert(event);
+  try {
+    session_->submit(std::move(submission.binding), std::move(input), std::move(event));
+  } catch (...) {
+    take<EventObject>(handle);
+    throw;
+  }
+  output.event = handle;
+}
+
+void Graph::run(const onnxMemoryFenceV1& input, onnxMemoryFenceV1& output) {
+  check_fence_tag(input, "input");
+  check_fence_tag(output, "output");
+  check_fence_type(input, "input");
+  check_fence_type(output, "output");
+  auto event = lookup<EventObject>(input.event);
+  Submission submission(*this);
+  start(submission, std::move(event), output);
+}
+
+void Graph::set_io_and_run(Descriptors inputs, Descriptors outputs, onnxMemoryFenceV1& output) {
+  check_fence_tag(output, "output");
+  check_fence_type(output, "output");
+  Submission submission(*this, plan(inputs, outputs));
+  start(submission, signalled_event(), output);
+}
+
+void Graph::close() {
+  {
+    std::unique_lock lock(mutex_);
+    closed_ = true;
+    idle_.wait(lock, [this] { return submitting_ == 0; });
+  }
+  session_->wait_idle();
+  unbind();
+}
+
+std::vector<Dims> Graph::infer(Descriptors inputs) {
+  Matched matched;
+  match(inputs_, inputs, Buffers::Ignored, matched);
+  require_complete(inputs_, matched);
+  check_datatypes(inputs_, matched);
+  check_shapes(inputs_, matched);
+  check_symbols(inputs_, matched);
+  check_sizes(inputs_, matched, memory_bytes_);
+  std::vector<Dims> dims(matched.size());
+  for (size_t i = 0; i < matched.size(); ++i) copy_dims(*matched[i], dims[i]);
+  return session_->infer(dims);
+}
+
+}  // namespace sardonyx::onnxifi

@@ -1,0 +1,106 @@
+/*
+ * Sardonyx's extensions to ONNXIFI 1.0.
+ *
+ * Each group is announced by its name (in brackets) in ONNXIFI_BACKEND_EXTENSIONS. The functions are not exported as
+ * symbols: fetch them with onnxGetExtensionFunctionAddress under the name of their type without the ending "Function".
+ *
+ *   onnxxGetLastErrorFunction last_error;
+ *   onnxGetExtensionFunctionAddress(id, "onnxxGetLastError", (onnxExtensionFunctionPointer*)&last_error);
+ *
+ * Texts and arrays use the size negotiation of onnxGetBackendInfo: on input the capacity, on output the size. A NULL
+ * or too small buffer gives FALLBACK, stores the size that is needed and leaves the buffer alone. The size of a text
+ * counts its terminating NUL.
+ */
+#ifndef ONNXIFI_X_H
+#define ONNXIFI_X_H 1
+
+#include "onnx/onnxifi.h"
+#include "onnx/onnxifi_ext.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Backend properties (keys for onnxInitBackend; their union is ONNXIFI_BACKEND_INIT_PROPERTIES) --------------- */
+/* A property beats the environment variable, which beats the default. A bad value is INVALID_PROPERTY. */
+
+/* Worker threads, the calling thread included: 1 to 1024, or 0 for what affinity and quota allow
+ * (SARDONYX_NUM_THREADS). */
+#define ONNXX_BACKEND_PROPERTY_NUM_THREADS (((uint64_t)1) << 34)
+/* Which kernels may be chosen: ONNXX_POLICY_* (SARDONYX_POLICY). */
+#define ONNXX_BACKEND_PROPERTY_POLICY (((uint64_t)1) << 35)
+/* Folder of external tensor data: address of a non-empty NUL-terminated text. Without it such models are refused. */
+#define ONNXX_BACKEND_PROPERTY_EXTERNAL_DATA_DIR (((uint64_t)1) << 36)
+/* File for a Chrome trace of the executed kernels: address of a non-empty NUL-terminated text (SARDONYX_TRACE). */
+#define ONNXX_BACKEND_PROPERTY_TRACE_FILE (((uint64_t)1) << 37)
+/* How long an idle worker polls before it sleeps: 0 to 1000000 microseconds (SARDONYX_SPIN_US). */
+#define ONNXX_BACKEND_PROPERTY_SPIN_MICROSECONDS (((uint64_t)1) << 38)
+
+#define ONNXX_POLICY_AUTO 0    /* the cheapest candidate by the cost model */
+#define ONNXX_POLICY_CODEGEN 1 /* generated code wherever it exists */
+#define ONNXX_POLICY_LIBRARY 2 /* the vendor's library wherever it exists */
+
+/* ---- [onnxx_types] ------------------------------------------------------------------------------------------------
+ */
+/* dataType may be any TensorProto code that the model declares and the library supports; beyond the codes of
+ * onnxifi.h that is BOOL: one byte per element, written as 0 or 1, any non-zero input is true. */
+#define ONNXX_DATATYPE_BOOL 9
+
+/* ---- [onnxx_error] ------------------------------------------------------------------------------------------------
+ */
+
+/* Text of the last call that failed on this thread, "" before any; successes and FALLBACK leave it alone.
+ * SUCCESS; FALLBACK; INVALID_POINTER: size NULL. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxGetLastErrorFunction)(char* text, size_t* size);
+
+/* Status and text of the run behind an output event. runStatus is stored as soon as the event is known to be signalled.
+ * SUCCESS; FALLBACK; INVALID_POINTER: runStatus or size NULL; INVALID_EVENT; INVALID_STATE: not signalled yet. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxGetEventErrorFunction)(onnxEvent event, onnxStatus* runStatus, char* text,
+                                                            size_t* size);
+
+/* ---- [onnxx_wait] -------------------------------------------------------------------------------------------------
+ */
+
+/* Like onnxWaitEvent, but at most for the given time. Time-out: SUCCESS and state NONSIGNALLED. In time: state
+ * SIGNALLED and the status that onnxWaitEvent returns. INVALID_POINTER: state NULL; INVALID_EVENT. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxWaitEventForFunction)(onnxEvent event, uint64_t nanoseconds,
+                                                           onnxEventState* state);
+
+/* ---- [onnxx_output_shapes] ----------------------------------------------------------------------------------------
+ */
+
+/* Exact shape of an output of the run behind an output event. rank: capacity of dims in, rank out.
+ * SUCCESS; FALLBACK; INVALID_POINTER: rank or output NULL; INVALID_EVENT; INVALID_STATE: not signalled yet; the
+ * status of the run when it failed; INVALID_NAME: the run has no such output. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxGetOutputShapeFunction)(onnxEvent event, const char* output, uint64_t* dims,
+                                                             uint32_t* rank);
+
+/* Shape that an output will have for the described inputs (buffers and memory types are ignored); a dim that depends on
+ * data is UINT64_MAX. Statuses of onnxSetGraphIO for the inputs; INVALID_NAME: no such output; FALLBACK. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxInferOutputShapesFunction)(onnxGraph graph, uint32_t inputsCount,
+                                                                const onnxTensorDescriptorV1* inputs,
+                                                                const char* output, uint64_t* dims, uint32_t* rank);
+
+/* ---- [onnxx_reflect] ----------------------------------------------------------------------------------------------
+ */
+
+/* Inputs that a host must bind (isOutput 0) or outputs (else), in order. Symbolic dims are -1. The name stays valid
+ * until the graph is released. name and dataType are stored with FALLBACK, too. SUCCESS; FALLBACK: dims NULL or too
+ * short; INVALID_POINTER: name, dataType or rank NULL; INVALID_GRAPH; INVALID_SIZE: index past the end. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxGetGraphIOInfoFunction)(onnxGraph graph, int isOutput, uint32_t index,
+                                                             const char** name, onnxEnum* dataType, int64_t* dims,
+                                                             uint32_t* rank);
+
+/* ---- [onnxx_explain] ----------------------------------------------------------------------------------------------
+ */
+
+/* How the graph was compiled, as JSON: an array with one object per group of nodes, with the members name, nodes (array
+ * of ONNX node names), primitives, device, candidate, reason, layout (texts) and estimated_ns (number).
+ * SUCCESS; FALLBACK; INVALID_GRAPH; INVALID_POINTER: size NULL. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxGetGraphReportFunction)(onnxGraph graph, char* json, size_t* size);
+
+#ifdef __cplusplus
+} /* extern "C" */
+#endif
+
+#endif /* ONNXIFI_X_H */

@@ -1,0 +1,23 @@
+// onnxGetBackendInfo: one table row per information type, and the size negotiation that texts and arrays share.
+#pragma once
+#include <cstddef>
+#include <string_view>
+
+#include "backends/backend.h"
+#include "onnx/onnxifi.h"
+
+namespace sardonyx::onnxifi {
+
+// Everything after the ID check. Throws InvalidPointer, UnsupportedAttribute; returns Success or Fallback.
+Status backend_info(const backends::DeviceInfo& device, onnxBackendInfo type, void* value, size_t* size);
+
+// Copies `bytes` when `value` is not NULL and *size is large enough; always stores the size. Success or Fallback.
+Status negotiate(std::string_view bytes, void* value, size_t* size);
+// The same for a text, with its terminating NUL.
+Status negotiate_text(const std::string& text, void* value, size_t* size);
+
+// The extension names reported by ONNXIFI_BACKEND_EXTENSIONS.
+inline constexpr const char* extension_names =
+    "onnx_extension_function onnxx_types onnxx_error onnxx_wait onnxx_output_shapes onnxx_reflect onnxx_explain";
+
+}  // namespace sardonyx::onnxifi

@@ -1,0 +1,67 @@
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include "compiler/driver/compile.h"
+#include "onnxifi/graph.h"
+#include "onnxifi/guard.h"
+
+namespace sardonyx::onnxifi {
+
+namespace {
+
+// The values given by weight descriptors, copied. Nothing of them is left to check afterwards.
+std::map<std::string, Tensor> weight_values(const importer::Model& model, Descriptors weights, uint64_t memory_bytes) {
+  std::vector<Declaration> declarations;
+  for (const auto& input : model.inputs()) declarations.push_back(declaration_of(input));
+  const IoTable table(std::move(declarations), "weight");
+  Matched matched;
+  match(table, weights, Buffers::Required, matched);
+  check_datatypes(table, matched);
+  check_shapes(table, matched);
+  check_symbols(table, matched);
+  check_sizes(table, matched, memory_bytes);
+  std::map<std::string, Tensor> values;
+  for (size_t i = 0; i < matched.size(); ++i) {
+    if (matched[i] == nullptr) continue;
+    require(table[i].dtype != DType::String, Status::UnsupportedDatatype, "weight '", table[i].name, "' is a string");
+    Dims dims;
+    copy_dims(*matched[i], dims);
+    Tensor value(table[i].dtype, std::move(dims));
+    const auto bytes = size_t(value.bytes());
+    if (bytes != 0) std::memcpy(value.raw(), reinterpret_cast<const void*>(matched[i]->buffer), bytes);
+    values.emplace(table[i].name, std::move(value));
+  }
+  return values;
+}
+
+// A model has its weights inside or beside it, not both. One host is known to describe only the first of its
+// initializers while giving their number; its descriptors are ignored, and nothing behind the first is ever read.
+void check_descriptors_of_initializers(const std::vector<std::string>& initializers, Descriptors weights) {
+  const auto& first = weights.front();
+  require(first.tag == ONNXIFI_TAG_TENSOR_DESCRIPTOR_V1, Status::UnsupportedTag, "weight descriptor 0: unknown tag ",
+          first.tag);
+  const bool names_initializer =
+      first.name != nullptr && std::find(initializers.begin(), initializers.end(), first.name) != initializers.end();
+  require(names_initializer && weights.size() == initializers.size(), Status::InvalidModel, "the model has ",
+          initializers.size(), " initializers, and weight descriptors are given as well");
+}
+
+}  // namespace
+
+std::shared_ptr<Graph> compile_graph(const BackendObject& backend, std::span<const uint8_t> bytes,
+                                     Descriptors weights) {
+  const FloatEnvironment float_environment;
+  const Settings& settings = backend.context->settings();
+  const auto model = importer::Model::parse(bytes.data(), bytes.size(), {settings.external_data_dir});
+  std::map<std::string, Tensor> values;
+  if (!weights.empty() && !model->initializers().empty()) {
+    check_descriptors_of_initializers(model->initializers(), weights);
+  } else {
+    values = weight_values(*model, weights, backend.device->memory_bytes);
+  }
+  auto program = driver::compile(model->import(values), *backend.device, {settings});
+  return std::make_shared<Graph>(std::move(program), backend);
+}
+
+}  // namespace sardonyx::onnxifi

@@ -1,0 +1,76 @@
+#include "onnxifi/properties.h"
+
+#include "onnx/onnxifi_x.h"
+#include "runtime/base/status.h"
+
+namespace sardonyx::onnxifi {
+
+namespace {
+
+// ONNXIFI numbers levels from debug (1) to error (4), LogLevel the other way round.
+void set_log_level(Settings& settings, uint64_t value) { settings.log_level = LogLevel(5 - int(value)); }
+void set_optimization(Settings& settings, uint64_t value) { settings.optimization = Optimization(value); }
+void set_threads(Settings& settings, uint64_t value) { settings.num_threads = int(value); }
+void set_policy(Settings& settings, uint64_t value) { settings.policy = Policy(value); }
+void set_spin(Settings& settings, uint64_t value) { settings.spin_microseconds = int64_t(value); }
+template <std::string Settings::*member>
+void set_text(Settings& settings, uint64_t value) {
+  const char* text = reinterpret_cast<const char*>(value);
+  require(*text != '\0', Status::InvalidProperty, "the text of a property is empty");
+  settings.*member = text;
+}
+
+// Texts are addresses: any value but 0 is in range.
+struct Property {
+  uint64_t key;
+  uint64_t low, high;
+  void (*set)(Settings& settings, uint64_t value);
+};
+constexpr Property properties[] = {
+    {ONNXIFI_BACKEND_PROPERTY_OPTIMIZATION, 0, 3, set_optimization},
+    {ONNXIFI_BACKEND_PROPERTY_LOG_LEVEL, 1, 4, set_log_level},
+    {ONNXX_BACKEND_PROPERTY_NUM_THREADS, 0, max_threads, set_threads},
+    {ONNXX_BACKEND_PROPERTY_POLICY, 0, 2, set_policy},
+    {ONNXX_BACKEND_PROPERTY_EXTERNAL_DATA_DIR, 1, UINT64_MAX, set_text<&Settings::external_data_dir>},
+    {ONNXX_BACKEND_PROPERTY_TRACE_FILE, 1, UINT64_MAX, set_text<&Settings::trace_file>},
+    {ONNXX_BACKEND_PROPERTY_SPIN_MICROSECONDS, 0, max_spin_microseconds, set_spin},
+};
+
+const Property* find_property(uint64_t key) {
+  for (const Property& property : properties) {
+    if (property.key == key) return &property;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+Settings backend_settings(const Settings& base, const uint64_t* list, bool& log_level_given) {
+  Settings settings = base;
+  log_level_given = false;
+  for (; list != nullptr && list[0] != 0; list += 2) {
+    const uint64_t key = list[0], value = list[1];
+    const Property* property = find_property(key);
+    require(property != nullptr, Status::UnsupportedProperty, "backend property ", key, " is not supported");
+    require(value >= property->low && value <= property->high, Status::InvalidProperty, "backend property ", key,
+            " has the value ", value, ", which is not between ", property->low, " and ", property->high);
+    property->set(settings, value);
+    log_level_given |= key == ONNXIFI_BACKEND_PROPERTY_LOG_LEVEL;
+  }
+  return settings;
+}
+
+void check_graph_properties(const uint64_t* list) {
+  require(list == nullptr || list[0] == 0, Status::UnsupportedProperty, "graph property ",
+          list == nullptr ? 0 : list[0], " is not supported");
+}
+
+onnxBitfield vendor_backend_properties() {
+  onnxBitfield all = 0;
+  for (const Property& property : properties) {
+    if (property.key >> 32 != 0) all |= property.key;
+  }
+  return all;
+}
+
+}  // namespace sardonyx::onnxifi
