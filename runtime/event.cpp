@@ -64,6 +64,10 @@ void Event::on_signal(std::function<void(const Event&)> callback) {
 }
 
 void Event::set_output_shapes(std::map<std::string, Dims> shapes) {
+  set_output_shapes(std::make_shared<const std::map<std::string, Dims>>(std::move(shapes)));
+}
+
+void Event::set_output_shapes(std::shared_ptr<const std::map<std::string, Dims>> shapes) {
   std::lock_guard lock(mutex_);
   // Once signalled (a host may signal the output event of a run by hand) readers hold pointers into the map.
   if (!signalled_) output_shapes_ = std::move(shapes);
@@ -71,8 +75,9 @@ void Event::set_output_shapes(std::map<std::string, Dims> shapes) {
 
 const Dims* Event::output_shape(const std::string& name) const {
   std::lock_guard lock(mutex_);
-  const auto found = output_shapes_.find(name);
-  return found == output_shapes_.end() ? nullptr : &found->second;
+  if (!output_shapes_) return nullptr;
+  const auto found = output_shapes_->find(name);
+  return found == output_shapes_->end() ? nullptr : &found->second;
 }
 
 }  // namespace sardonyx::runtime

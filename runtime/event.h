@@ -35,6 +35,8 @@ class Event {
 
   // Shapes of a run's outputs by name, stored by the executor before it signals (extension onnxx_output_shapes).
   void set_output_shapes(std::map<std::string, Dims> shapes);
+  // The same without a copy: runs of one plan share one map.
+  void set_output_shapes(std::shared_ptr<const std::map<std::string, Dims>> shapes);
   // Null when the run had none of that name.
   const Dims* output_shape(const std::string& name) const;
 
@@ -45,7 +47,7 @@ class Event {
   Status status_ = Status::Success;
   std::string text_;
   std::vector<std::function<void(const Event&)>> callbacks_;
-  std::map<std::string, Dims> output_shapes_;
+  std::shared_ptr<const std::map<std::string, Dims>> output_shapes_;
 };
 
 using EventPtr = std::shared_ptr<Event>;

@@ -28,9 +28,20 @@ struct DimExpr {
     Constant,  // value
     Input,     // dim `axis` of graph input `a`
     Runtime,   // bound by a BindDims step (or a Loop's trip counter)
-    Add, Sub, Mul, FloorDiv, FloorMod, Min, Max,  // FloorDiv/FloorMod by 0 fail the plan
-    Eq, Lt, Le, And, Or, Not,                     // 0 or 1
-    Select,                                       // a ? b : c
+    Add,
+    Sub,
+    Mul,
+    FloorDiv,
+    FloorMod,
+    Min,
+    Max,  // FloorDiv/FloorMod by 0 fail the plan
+    Eq,
+    Lt,
+    Le,
+    And,
+    Or,
+    Not,     // 0 or 1
+    Select,  // a ? b : c
   };
   Op op = Op::Constant;
   int64_t value = 0;
@@ -45,26 +56,33 @@ struct ValueInfo {
     Output,     // buffer bound by the host; `index` into outputs
     Constant,   // `index` into constants
     Temporary,  // arena memory when its dims are known at plan time, else allocated by its producing step
-    View,       // the bytes of `base` from byte offset dims[offset] on
+    View,       // the bytes of `base` from byte offset dims[byte_offset] on
   };
   Kind kind = Kind::Temporary;
   int32_t index = -1;
   ValueId base = -1;
-  DimId byte_offset = -1;      // View only; -1 is 0
+  DimId byte_offset = -1;  // View only; -1 is 0
   DType dtype = DType::None;
-  std::vector<DimId> dims;     // logical dims (row-major meaning)
-  DimId bytes = -1;            // physical byte size (padded blocked layouts are larger than the logical product)
-  std::string name;            // provenance for messages and traces
+  std::vector<DimId> dims;  // logical dims (row-major meaning)
+  DimId bytes = -1;         // physical byte size (padded blocked layouts are larger than the logical product);
+                            // -1: product of dims times the element size
+  std::string name;         // provenance for messages and traces
 };
 
 struct Block;
+
+// A promise about a launch: it stays correct when outputs[output] occupies the memory of inputs[input].
+struct InPlace {
+  int32_t input = 0, output = 0;
+};
 
 struct Step {
   enum class Op : uint8_t {
     Launch,    // kernel over its grid: buffers = inputs then outputs
     Copy,      // inputs[0] -> outputs[0], same bytes
     HostCall,  // host(inputs) -> outputs; out dims that are Runtime slots are bound from the result's shape
-    BindDims,  // reads the integers of inputs[0] (i64, flat) into the Runtime slots `dims`, in order; a negative is an error
+    BindDims,  // reads the integers of inputs[0] (i64, flat) into the Runtime slots `dims`, in order; a negative is an
+               // error
     Check,     // dims[0] must be non-zero, else the run fails with `status` and `text`
     If,        // inputs[0]: bool scalar; blocks[0] then, blocks[1] else; outputs receive the block's results
     Loop,      // see Block
@@ -74,18 +92,27 @@ struct Step {
   std::vector<ValueId> outputs;
   std::vector<DimId> dims;
   KernelPtr kernel;                          // Launch
+  std::vector<InPlace> in_place;             // Launch; the memory plan uses a pair when the input dies here
   std::shared_ptr<const HostFunction> host;  // HostCall
   std::vector<std::shared_ptr<Block>> blocks;
-  Status status = Status::InternalError;     // Check
-  std::string text;                          // Check
-  std::string label;                         // source node names, for traces and errors
+  Status status = Status::InternalError;  // Check
+  std::string text;                       // Check
+  std::string label;                      // source node names, for traces and errors
 };
 
 // A nested list of steps. If: no parameters. Loop: inputs of the step are [trip count i64 scalar or -1, condition bool
 // scalar or -1, initial carried values...]; parameters are [iteration i64 scalar, condition bool scalar, carried...];
 // results are [condition, carried..., scan values...]; the step's outputs are [final carried..., stacked scans...].
-// Values and dims used inside may be defined outside (captures are by slot). Dims that derive from parameters' shapes
-// are Runtime slots bound on entry of each iteration from the actual shapes (`parameter_dims`).
+// Values and dims used inside may be defined outside (captures are by slot).
+//
+// Shapes at run time: whenever a HostCall, If or Loop produces a value, or a Loop enters an iteration, the actual shape
+// is matched against ValueInfo::dims of the receiving value (step output or block parameter): Runtime slots are bound,
+// any other slot must agree. So a carried value that changes its shape has Runtime slots of its own among the dims of
+// its parameter, and the step's output others. A Loop without trip count, condition or their parameters has -1 there;
+// a condition result of -1 leaves the condition true.
+//
+// Several steps may write parts of one value through views of it (concatenation in place); a dynamic value gets its
+// memory when the first of them runs.
 struct Block {
   std::vector<Step> steps;
   std::vector<ValueId> parameters;
@@ -93,7 +120,7 @@ struct Block {
 };
 
 struct Constant {
-  Tensor tensor;      // logical dtype/dims, or U8 [bytes] for packed weights
+  Tensor tensor;  // logical dtype/dims, or U8 [bytes] for packed weights
   std::string name;
 };
 
@@ -101,10 +128,10 @@ struct Constant {
 struct IoInfo {
   std::string name;
   DType dtype = DType::None;
-  std::vector<DimId> dims;              // inputs: Input or Constant slots; outputs: any slot
-  std::vector<std::string> dim_names;   // symbol per dim, "" when static
-  bool rank_known = true;               // inputs without declared shape are not supported by the slice's program
-  bool data_dependent = false;          // outputs: described shape is an upper limit per dim
+  std::vector<DimId> dims;             // inputs: Input or Constant slots; outputs: any slot
+  std::vector<std::string> dim_names;  // symbol per dim, "" when static
+  bool rank_known = true;              // inputs without declared shape are not supported by the slice's program
+  bool data_dependent = false;         // outputs: described shape is an upper limit per dim
 };
 
 // Two dims that must agree once inputs are bound; a violation is MISMATCHING_SHAPE with `text`.
@@ -125,6 +152,8 @@ struct GroupReport {
   double estimated_ns = 0;
 };
 
+// A program output whose value is not of kind Output (a view of an input, a constant, a temporary that lives on) is
+// copied to the host's buffer at the end of the run.
 struct Program {
   std::vector<DimExpr> dims;
   std::vector<ValueInfo> values;

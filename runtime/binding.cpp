@@ -1,0 +1,86 @@
+#include "runtime/binding.h"
+
+#include <algorithm>
+
+#include "runtime/base/status.h"
+#include "runtime/memory_plan.h"
+
+namespace sardonyx::runtime {
+
+namespace {
+int64_t dense_bytes(DType dtype, std::span<const int64_t> dims) {
+  int64_t bytes = int64_t(size_of(dtype));
+  for (int64_t dim : dims) {
+    require(dim >= 0, Status::MismatchingShape, "negative dimension ", dim);
+    require(!__builtin_mul_overflow(bytes, dim, &bytes), Status::UnsupportedShape, "shape [", join(dims, ","),
+            "] is too large");
+  }
+  return bytes;
+}
+
+ByteRange range(const HostTensor& tensor, DType dtype) {
+  const auto begin = reinterpret_cast<uintptr_t>(tensor.data);
+  const auto bytes = uintptr_t(dense_bytes(dtype, tensor.dims));
+  require(begin + bytes >= begin, Status::UnsupportedShape, "a buffer of ", bytes, " bytes exceeds the address space");
+  return {begin, begin + bytes};
+}
+
+bool any_overlap(const std::vector<ByteRange>& a, const std::vector<ByteRange>& b) {
+  return std::any_of(a.begin(), a.end(), [&](const ByteRange& x) {
+    return std::any_of(b.begin(), b.end(), [&](const ByteRange& y) { return x.overlaps(y); });
+  });
+}
+}  // namespace
+
+Binding::Binding(std::shared_ptr<const Plan> the_plan, std::span<const HostTensor> input_tensors,
+                 std::span<const HostTensor> output_tensors)
+    : plan(std::move(the_plan)) {
+  const Program& program = *plan->analysis->program;
+  check(output_tensors.size() == program.outputs.size(), "expected ", program.outputs.size(), " outputs");
+  inputs.reserve(input_tensors.size());
+  outputs.reserve(output_tensors.size());
+  reads_.reserve(input_tensors.size());
+  writes_.reserve(output_tensors.size());
+  for (size_t i = 0; i < input_tensors.size(); ++i) {
+    inputs.push_back(static_cast<uint8_t*>(input_tensors[i].data));
+    reads_.push_back(range(input_tensors[i], program.inputs[i].dtype));
+  }
+  bool limited = false;
+  for (size_t i = 0; i < output_tensors.size(); ++i) {
+    check_output_shape(*plan, i, output_tensors[i].dims);
+    outputs.push_back(static_cast<uint8_t*>(output_tensors[i].data));
+    writes_.push_back(range(output_tensors[i], program.outputs[i].dtype));
+    limited |= program.outputs[i].data_dependent;
+  }
+  if (limited)
+    for (const HostTensor& tensor : output_tensors) limits.push_back(tensor.dims);
+  if (any_overlap(reads_, writes_)) stage_overlaps();
+}
+
+void Binding::stage_overlaps() {
+  const Analysis& analysis = *plan->analysis;
+  const Program& program = *analysis.program;
+  for (size_t i = 0; i < reads_.size(); ++i) {
+    const Lifetime& read = analysis.lifetime[size_t(program.input_values[i])];
+    const auto overwritten = [&](size_t o) {
+      const ValueInfo& value = program.values[size_t(program.output_values[o])];
+      const int32_t first_write = value.kind == ValueInfo::Kind::Output && value.index == int32_t(o)
+                                      ? analysis.lifetime[size_t(program.output_values[o])].first
+                                      : analysis.end;
+      return reads_[i].overlaps(writes_[o]) && read.last >= first_write;
+    };
+    bool stage = false;
+    for (size_t o = 0; o < writes_.size(); ++o) stage |= overwritten(o);
+    if (!stage) continue;
+    const auto bytes = int64_t(reads_[i].end - reads_[i].begin);
+    staged.push_back({uint32_t(i), staging_bytes, bytes});
+    staging_bytes += (bytes + arena_alignment - 1) / arena_alignment * arena_alignment;
+  }
+}
+
+bool Binding::conflicts(const Binding& other) const {
+  return any_overlap(writes_, other.writes_) || any_overlap(writes_, other.reads_) ||
+         any_overlap(reads_, other.writes_);
+}
+
+}  // namespace sardonyx::runtime

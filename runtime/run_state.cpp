@@ -1,0 +1,109 @@
+#include "runtime/run_state.h"
+
+#include <cstring>
+
+namespace sardonyx::runtime {
+
+namespace {
+constexpr size_t idle_count_limit = 64;
+constexpr int64_t idle_bytes_limit = int64_t{256} << 20;
+}  // namespace
+
+RunState::RunState(std::shared_ptr<const Plan> the_plan)
+    : plan(std::move(the_plan)), scratch(plan->scratch_bytes), arena_(plan->arena_bytes) {
+  const Analysis& analysis = *plan->analysis;
+  const Program& program = *analysis.program;
+  const size_t values = program.values.size();
+  slots.assign(values + analysis.operands.size(), nullptr);
+  bool any_dynamic = false;
+  for (size_t i = 0; i < values; ++i) {
+    any_dynamic |= analysis.dynamic_value[i] != 0;
+    if (analysis.dynamic_value[i]) continue;
+    const ValueId root = analysis.root[i];
+    const ValueInfo& info = program.values[size_t(root)];
+    uint8_t* base = nullptr;
+    if (info.kind == ValueInfo::Kind::Constant)
+      base = const_cast<uint8_t*>(program.constants[size_t(info.index)].tensor.raw());
+    else if (plan->arena_offset[size_t(root)] >= 0)
+      base = arena_.data() + plan->arena_offset[size_t(root)];
+    if (base != nullptr) slots[i] = base + plan->view_offset[i];
+  }
+  for (size_t k = 0; k < analysis.operands.size(); ++k)
+    if (analysis.operands[k] >= 0) slots[values + k] = slots[size_t(analysis.operands[k])];
+  if (any_dynamic) dynamic.resize(values);
+  prepared.resize(analysis.steps.size());
+  if (analysis.has_runtime_dims) own_dims = plan->dims;
+  dims = analysis.has_runtime_dims ? &own_dims : &plan->dims;
+  bound_inputs_.assign(program.inputs.size(), nullptr);
+  bound_outputs_.assign(program.outputs.size(), nullptr);
+}
+
+void RunState::point(const std::vector<Patch>& patches, uint8_t* base) {
+  for (const Patch& patch : patches) slots[patch.slot] = base + patch.offset;
+}
+
+void RunState::start(const Binding& binding) {
+  staging_.reserve(binding.staging_bytes);
+  for (size_t i = 0; i < bound_inputs_.size(); ++i) {
+    if (bound_inputs_[i] == binding.inputs[i]) continue;
+    bound_inputs_[i] = binding.inputs[i];
+    point(plan->input_patches[i], binding.inputs[i]);
+  }
+  for (size_t i = 0; i < bound_outputs_.size(); ++i) {
+    if (bound_outputs_[i] == binding.outputs[i]) continue;
+    bound_outputs_[i] = binding.outputs[i];
+    point(plan->output_patches[i], binding.outputs[i]);
+  }
+  for (const Binding::Staged& staged : binding.staged) {
+    uint8_t* copy = staging_.data() + staged.offset;
+    std::memcpy(copy, binding.inputs[staged.input], size_t(staged.bytes));
+    bound_inputs_[staged.input] = copy;
+    point(plan->input_patches[staged.input], copy);
+  }
+  if (plan->analysis->has_runtime_dims) own_dims = plan->dims;
+}
+
+void RunState::clear() {
+  for (size_t i = 0; i < dynamic.size(); ++i) {
+    if (!dynamic[i].memory) continue;
+    dynamic[i] = {};
+    slots[i] = nullptr;
+  }
+}
+
+std::unique_ptr<RunState> StatePool::take(const std::shared_ptr<const Plan>& plan) {
+  {
+    std::lock_guard lock(mutex_);
+    for (size_t i = idle_.size(); i-- > 0;) {
+      if (idle_[i]->plan != plan) continue;
+      std::unique_ptr<RunState> state = std::move(idle_[i]);
+      idle_.erase(idle_.begin() + ptrdiff_t(i));
+      idle_bytes_ -= state->bytes();
+      return state;
+    }
+  }
+  return std::make_unique<RunState>(plan);
+}
+
+void StatePool::give(std::unique_ptr<RunState> state) {
+  std::vector<std::unique_ptr<RunState>> dropped;  // freed outside the lock
+  std::lock_guard lock(mutex_);
+  idle_bytes_ += state->bytes();
+  idle_.push_back(std::move(state));
+  while (idle_.size() > 1 && (idle_.size() > idle_count_limit || idle_bytes_ > idle_bytes_limit)) {
+    idle_bytes_ -= idle_.front()->bytes();
+    dropped.push_back(std::move(idle_.front()));
+    idle_.erase(idle_.begin());
+  }
+}
+
+void StatePool::forget(const std::shared_ptr<const Plan>& plan) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(idle_, [&](const std::unique_ptr<RunState>& state) {
+    if (state->plan != plan) return false;
+    idle_bytes_ -= state->bytes();
+    return true;
+  });
+}
+
+}  // namespace sardonyx::runtime

@@ -1,0 +1,67 @@
+// The private memory of one run in flight: arena, pointer tables, dim table. States are pooled and tied to a plan, so
+// that a repeated run only patches the pointers of inputs and outputs.
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "runtime/binding.h"
+#include "runtime/memory.h"
+#include "runtime/plan.h"
+
+namespace sardonyx::runtime {
+
+class RunState {
+ public:
+  // Throws Error(NoSystemMemory).
+  explicit RunState(std::shared_ptr<const Plan> the_plan);
+
+  // Points the tables at the binding's buffers, copies staged inputs, forgets what the run before bound.
+  void start(const Binding& binding);
+  // Lets go of run-time-sized temporaries that a failed run left behind.
+  void clear();
+
+  int64_t bytes() const { return arena_.bytes() + scratch.bytes() + staging_.bytes() + cache.idle_bytes(); }
+  void* const* operands(const Command& command) const {
+    return reinterpret_cast<void* const*>(slots.data() + plan->analysis->program->values.size() +
+                                          command.first_operand);
+  }
+
+  std::shared_ptr<const Plan> plan;
+  std::vector<uint8_t*> slots;  // addresses by value, then the operand table
+  DimValues own_dims;           // of programs with Runtime slots
+  const DimValues* dims = nullptr;
+  Memory scratch;  // of the thread that leads the run
+  BlockCache cache;
+  std::vector<DynamicBlock> dynamic;  // by value; empty for programs without run-time sizes
+
+  // Invocations of launches whose dims were bound at run time, by step: the last few.
+  struct Prepared {
+    std::vector<int64_t> dims;
+    std::shared_ptr<const Invocation> invocation;
+  };
+  std::vector<std::vector<Prepared>> prepared;
+  std::vector<int64_t> launch_dims;  // of the launch that runs now
+
+ private:
+  void point(const std::vector<Patch>& patches, uint8_t* base);
+  Memory arena_, staging_;
+  std::vector<uint8_t*> bound_inputs_, bound_outputs_;
+};
+
+// Idle states of a session, most recently used last. Bounded by count and bytes. Thread-safe.
+class StatePool {
+ public:
+  std::unique_ptr<RunState> take(const std::shared_ptr<const Plan>& plan);
+  void give(std::unique_ptr<RunState> state);
+  // Drops the idle states of a plan that left the cache.
+  void forget(const std::shared_ptr<const Plan>& plan);
+
+ private:
+  std::mutex mutex_;
+  std::vector<std::unique_ptr<RunState>> idle_;
+  int64_t idle_bytes_ = 0;
+};
+
+}  // namespace sardonyx::runtime

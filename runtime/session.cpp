@@ -1,0 +1,246 @@
+#include "runtime/session.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <utility>
+
+#include "runtime/base/status.h"
+#include "runtime/base/trace.h"
+#include "runtime/binding.h"
+#include "runtime/dispatcher.h"
+#include "runtime/executor.h"
+#include "runtime/thread_hooks.h"
+
+namespace sardonyx::runtime {
+
+namespace {
+constexpr size_t plan_limit = 64;
+
+struct Outcome {
+  Status status = Status::Success;
+  std::string text;
+};
+}  // namespace
+
+struct Session::State {
+  // One submitted run. It sits in the list of runs in flight from submission until its output is signalled.
+  struct Run : Task {
+    std::shared_ptr<Session> session;
+    std::shared_ptr<const Binding> binding;
+    EventPtr input, output;
+    State* state = nullptr;
+    // The rest is guarded by runs_mutex.
+    int blockers = 0;              // earlier runs on the same buffers, plus one for an unsignalled input
+    std::vector<Run*> dependents;  // later runs on the same buffers
+    Run* earlier = nullptr;
+    Run* later = nullptr;
+
+    void execute(Team* team) noexcept override;
+  };
+
+  State(std::shared_ptr<const Program> program, std::shared_ptr<Context> the_context)
+      : context(std::move(the_context)),
+        analysis(std::make_shared<const Analysis>(std::move(program))),
+        trace(Trace::open(context->settings().trace_file)) {}
+
+  std::shared_ptr<const Plan> find_plan(std::span<const HostTensor> inputs);
+  std::shared_ptr<const Plan> plan_for(std::span<const HostTensor> inputs);
+  // Puts the run behind those whose buffers it shares.
+  void link(Run& run);
+  // Takes the run out and returns the runs that became ready, chained by Task::next.
+  Task* unlink(Run& run);
+  void unblock(Run* run);
+  void perform(Run& run, Team* team) noexcept;
+  Outcome attempt(Run& run, Team* team, std::vector<TraceEvent>* events) noexcept;
+
+  const std::shared_ptr<Context> context;
+  const std::shared_ptr<const Analysis> analysis;
+  Trace* const trace;
+
+  std::mutex plans_mutex;
+  std::vector<std::shared_ptr<const Plan>> plans;  // most recently used first
+  StatePool states;
+
+  std::mutex runs_mutex;
+  std::condition_variable idle;
+  int64_t in_flight = 0;
+  Run* last = nullptr;
+};
+
+std::shared_ptr<const Plan> Session::State::find_plan(std::span<const HostTensor> inputs) {
+  std::lock_guard lock(plans_mutex);
+  for (size_t i = 0; i < plans.size(); ++i) {
+    const auto same = [](const HostTensor& tensor, const Dims& dims) { return tensor.dims == dims; };
+    const std::vector<Dims>& shapes = plans[i]->input_shapes;
+    if (!std::equal(inputs.begin(), inputs.end(), shapes.begin(), shapes.end(), same)) continue;
+    if (i > 0) std::rotate(plans.begin(), plans.begin() + ptrdiff_t(i), plans.begin() + ptrdiff_t(i) + 1);
+    return plans.front();
+  }
+  return nullptr;
+}
+
+std::shared_ptr<const Plan> Session::State::plan_for(std::span<const HostTensor> inputs) {
+  if (auto plan = find_plan(inputs)) return plan;
+  std::vector<std::span<const int64_t>> shapes;
+  for (const HostTensor& tensor : inputs) shapes.emplace_back(tensor.dims);
+  auto plan = make_plan(analysis, shapes);
+  // The memory of the first run is had now, where a lack of it can be reported.
+  states.give(std::make_unique<RunState>(plan));
+  std::shared_ptr<const Plan> evicted;
+  {
+    std::lock_guard lock(plans_mutex);
+    plans.insert(plans.begin(), plan);
+    if (plans.size() > plan_limit) {
+      evicted = std::move(plans.back());
+      plans.pop_back();
+    }
+  }
+  if (evicted) states.forget(evicted);
+  return plan;
+}
+
+void Session::State::link(Run& run) {
+  for (Run* other = last; other != nullptr; other = other->earlier) {
+    const bool same = other->binding == run.binding;
+    if (!same && !other->binding->conflicts(*run.binding)) continue;
+    other->dependents.push_back(&run);
+    ++run.blockers;
+    // Whatever of this binding is older, that one waits for already.
+    if (same) break;
+  }
+  run.earlier = last;
+  if (last != nullptr) last->later = &run;
+  last = &run;
+  ++in_flight;
+}
+
+Task* Session::State::unlink(Run& run) {
+  std::lock_guard lock(runs_mutex);
+  if (run.earlier != nullptr) run.earlier->later = run.later;
+  (run.later != nullptr ? run.later->earlier : last) = run.earlier;
+  Task* ready = nullptr;
+  Task** end = &ready;
+  for (Run* dependent : run.dependents) {
+    if (--dependent->blockers > 0) continue;
+    *end = dependent;
+    end = &dependent->next;
+  }
+  if (--in_flight == 0) idle.notify_all();
+  return ready;
+}
+
+void Session::State::unblock(Run* run) {
+  {
+    std::lock_guard lock(runs_mutex);
+    if (--run->blockers > 0) return;
+  }
+  context->dispatcher().enqueue(run);
+}
+
+Outcome Session::State::attempt(Run& run, Team* team, std::vector<TraceEvent>* events) noexcept {
+  try {
+    const Status before = run.input ? run.input->status() : Status::Success;
+    if (before != Status::Success) return {before, run.input->text()};
+    std::unique_ptr<RunState> state = states.take(run.binding->plan);
+    try {
+      state->start(*run.binding);
+      Executor executor(*state, *run.binding, team, events);
+      executor.run();
+      run.output->set_output_shapes(executor.output_shapes());
+    } catch (...) {
+      state->clear();
+      states.give(std::move(state));
+      throw;
+    }
+    states.give(std::move(state));
+    return {};
+  } catch (const Error& error) {
+    return {error.status(), error.text()};
+  } catch (const std::bad_alloc&) {
+    return {Status::NoSystemMemory, {}};
+  } catch (const std::exception& error) {
+    return {Status::InternalError, error.what()};
+  } catch (...) {
+    return {Status::InternalError, {}};
+  }
+}
+
+void Session::State::perform(Run& run, Team* team) noexcept {
+  std::vector<TraceEvent> events;
+  Outcome outcome = attempt(run, team, trace ? &events : nullptr);
+  run.output->signal(outcome.status, std::move(outcome.text));
+  if (trace) trace->append(events);
+  for (Task* ready = unlink(run); ready != nullptr;) {
+    Task* next = std::exchange(ready->next, nullptr);
+    context->dispatcher().enqueue(ready);
+    ready = next;
+  }
+}
+
+void Session::State::Run::execute(Team* team) noexcept {
+  state->perform(*this, team);
+  delete this;
+}
+
+Session::Session(std::shared_ptr<const Program> program, std::shared_ptr<Context> context)
+    : program_(std::move(program)), context_(std::move(context)), state_(std::make_unique<State>(program_, context_)) {}
+
+Session::~Session() = default;
+
+std::shared_ptr<Binding> Session::bind(std::span<const HostTensor> inputs, std::span<const HostTensor> outputs) {
+  return std::make_shared<Binding>(state_->plan_for(inputs), inputs, outputs);
+}
+
+std::vector<Dims> Session::infer(std::span<const Dims> inputs) {
+  std::vector<std::span<const int64_t>> shapes(inputs.begin(), inputs.end());
+  return output_shapes(*state_->analysis, bind_dims(*state_->analysis, shapes));
+}
+
+void Session::submit(std::shared_ptr<Binding> binding, EventPtr input, EventPtr output) {
+  State& state = *state_;
+  const std::shared_ptr<Session> self = shared_from_this();
+  const bool signalled = input == nullptr || input->signalled();
+  if (signalled && binding->plan->cost_ns < inline_cost_ns) {
+    State::Run run;
+    run.binding = binding;
+    run.input = input;
+    run.output = output;
+    std::unique_lock lock(state.runs_mutex);
+    const bool free = std::invoke([&] {
+      for (State::Run* other = state.last; other != nullptr; other = other->earlier)
+        if (other->binding == binding || other->binding->conflicts(*binding)) return false;
+      return true;
+    });
+    if (free) {
+      state.link(run);
+      lock.unlock();
+      KernelThreadScope scope;
+      state.perform(run, nullptr);
+      return;
+    }
+  }
+  auto* run = new State::Run;
+  run->session = self;
+  run->state = &state;
+  run->binding = std::move(binding);
+  run->input = std::move(input);
+  run->output = std::move(output);
+  run->blockers = 1;
+  {
+    std::lock_guard lock(state.runs_mutex);
+    state.link(*run);
+  }
+  if (signalled)
+    state.unblock(run);
+  else
+    EventPtr(run->input)->on_signal([&state, run](const Event&) { state.unblock(run); });
+}
+
+void Session::wait_idle() {
+  std::unique_lock lock(state_->runs_mutex);
+  state_->idle.wait(lock, [&] { return state_->in_flight == 0; });
+}
+
+}  // namespace sardonyx::runtime
