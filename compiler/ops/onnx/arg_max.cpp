@@ -1,0 +1,20 @@
+// ArgMax and ArgMin.
+#include "compiler/ops/lowering.h"
+
+namespace sardonyx::ops {
+namespace {
+
+template <bool maximum>
+std::vector<Value*> lower(Lowering& in) {
+  return {in.builder().arg_reduce(in[0], maximum, in.attr_int("select_last_index", 0) != 0,
+                                  in.axis(in.attr_int("axis", 0), in[0]->type.rank()),
+                                  in.attr_int("keepdims", 1) != 0)};
+}
+
+const OnnxOp arg_max{
+    {.name = "ArgMax", .since = {{1, lower<true>}, {11, lower<true>}, {12, lower<true>}, {13, lower<true>}}}};
+const OnnxOp arg_min{
+    {.name = "ArgMin", .since = {{1, lower<false>}, {11, lower<false>}, {12, lower<false>}, {13, lower<false>}}}};
+
+}  // namespace
+}  // namespace sardonyx::ops

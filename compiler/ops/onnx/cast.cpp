@@ -1,0 +1,44 @@
+// Cast and CastLike.
+#include "compiler/ops/lowering.h"
+
+namespace sardonyx::ops {
+namespace {
+
+constexpr const char* onnx_names[] = {"",       "FLOAT",  "UINT8",     "INT8",       "UINT16",  "INT16",
+                                      "INT32",  "INT64",  "STRING",    "BOOL",       "FLOAT16", "DOUBLE",
+                                      "UINT32", "UINT64", "COMPLEX64", "COMPLEX128", "BFLOAT16"};
+
+// Opset 1 names the type, later ones give its number.
+DType target(Lowering& in) {
+  if (in.version() >= 6) return DType(in.attr_int("to"));
+  std::string name = in.attr_string("to");
+  for (size_t i = 1; i < std::size(onnx_names); ++i)
+    if (name == onnx_names[i]) return DType(i);
+  in.fail(Status::InvalidModel, "data type '", name, "' is unknown");
+}
+
+Value* cast(Lowering& in, DType dtype) {
+  for (DType side : {in[0]->type.dtype, dtype})
+    in.require(is_float(side) || is_integer(side) || side == DType::Bool, Status::UnsupportedDatatype,
+               "casts of data type ", is_known(side) ? dtype_name(side) : "?", " (", int(side), ") are not supported");
+  return in.builder().cast(in[0], dtype);
+}
+
+std::vector<Value*> lower_cast(Lowering& in) { return {cast(in, target(in))}; }
+std::vector<Value*> lower_cast_like(Lowering& in) { return {cast(in, in[1]->type.dtype)}; }
+
+const OnnxOp cast_op{{.name = "Cast",
+                      .since = {{1, lower_cast},
+                                {6, lower_cast},
+                                {9, lower_cast},
+                                {13, lower_cast},
+                                {19, lower_cast},
+                                {21, lower_cast},
+                                {23, lower_cast}}}};
+const OnnxOp cast_like{
+    {.name = "CastLike",
+     .since = {{15, lower_cast_like}, {19, lower_cast_like}, {21, lower_cast_like}, {23, lower_cast_like}},
+     .inputs = {2, 2}}};
+
+}  // namespace
+}  // namespace sardonyx::ops

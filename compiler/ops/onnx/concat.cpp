@@ -1,0 +1,16 @@
+#include "compiler/ops/lowering.h"
+
+namespace sardonyx::ops {
+namespace {
+
+std::vector<Value*> lower(Lowering& in) {
+  std::vector<Value*> parts;
+  for (int i = 0; i < in.inputs(); ++i) parts.push_back(in[i]);
+  auto axis = in.version() < 4 ? in.attr_int("axis", 1) : in.attr_int("axis");
+  return {in.builder().concat(std::move(parts), axis)};
+}
+
+const OnnxOp op{{.name = "Concat", .since = {{1, lower}, {4, lower}, {11, lower}, {13, lower}}, .inputs = {1, -1}}};
+
+}  // namespace
+}  // namespace sardonyx::ops

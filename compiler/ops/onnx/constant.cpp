@@ -1,0 +1,66 @@
+// Constant, ConstantOfShape, Identity.
+#include "compiler/ops/lowering.h"
+
+namespace sardonyx::ops {
+namespace {
+
+template <class T>
+Tensor vector_of(DType dtype, const std::vector<T>& values) {
+  Tensor tensor(dtype, {int64_t(values.size())});
+  for (size_t i = 0; i < values.size(); ++i) {
+    if constexpr (std::is_integral_v<T>)
+      tensor.set_int(int64_t(i), values[i]);
+    else
+      tensor.set_double(int64_t(i), values[i]);
+  }
+  return tensor;
+}
+
+std::vector<Value*> lower_constant(Lowering& in) {
+  auto& b = in.builder();
+  if (in.has("value")) return {b.constant(in.attr_tensor("value"))};
+  if (in.has("value_int")) return {b.constant(vector_of<int64_t>(DType::I64, {in.attr_int("value_int")}).reshaped({}))};
+  if (in.has("value_ints")) return {b.constant(vector_of(DType::I64, in.attr_ints("value_ints")))};
+  if (in.has("value_float")) return {b.scalar(DType::F32, in.attr_float("value_float"))};
+  if (in.has("value_floats")) return {b.constant(vector_of(DType::F32, in.attr_floats("value_floats")))};
+  for (const char* name : {"value_string", "value_strings"})
+    in.require(!in.has(name), Status::UnsupportedDatatype, "attribute '", name, "': strings are not supported");
+  in.require(!in.has("sparse_value"), Status::UnsupportedAttribute, "sparse constants are not supported");
+  in.fail(Status::InvalidModel, "none of the value attributes is given");
+}
+
+std::vector<Value*> lower_constant_of_shape(Lowering& in) {
+  auto& b = in.builder();
+  Tensor value = in.has("value") ? in.attr_tensor("value") : Tensor::scalar(DType::F32, 0);
+  in.require(value.count() == 1, Status::InvalidModel, "the value has ", value.count(), " elements, expected 1");
+  return {b.full(b.constant(value.reshaped({})), b.values_of(in[0], {0, INT64_MAX, 1}))};
+}
+
+std::vector<Value*> lower_identity(Lowering& in) { return {in[0]}; }
+
+const OnnxOp constant{{.name = "Constant",
+                       .since = {{1, lower_constant},
+                                 {9, lower_constant},
+                                 {11, lower_constant},
+                                 {12, lower_constant},
+                                 {13, lower_constant},
+                                 {19, lower_constant},
+                                 {21, lower_constant},
+                                 {23, lower_constant}},
+                       .inputs = {0, 0}}};
+const OnnxOp constant_of_shape{{.name = "ConstantOfShape",
+                                .since = {{9, lower_constant_of_shape},
+                                          {20, lower_constant_of_shape},
+                                          {21, lower_constant_of_shape},
+                                          {23, lower_constant_of_shape}}}};
+const OnnxOp identity{{.name = "Identity",
+                       .since = {{1, lower_identity},
+                                 {13, lower_identity},
+                                 {14, lower_identity},
+                                 {16, lower_identity},
+                                 {19, lower_identity},
+                                 {21, lower_identity},
+                                 {23, lower_identity}}}};
+
+}  // namespace
+}  // namespace sardonyx::ops

@@ -1,0 +1,52 @@
+// If and Loop.
+#include "compiler/ops/lowering.h"
+
+namespace sardonyx::ops {
+namespace {
+
+std::vector<Value*> lower_if(Lowering& in) {
+  auto branch = [&](const char* name) {
+    return [&subgraph = in.attr_graph(name)](Builder& builder) { return subgraph.build(builder, {}); };
+  };
+  in.require(in[0]->type.dtype == DType::Bool, Status::InvalidModel, "the condition is ",
+             graph::to_string(in[0]->type));
+  return in.builder().if_then_else(in[0], branch("then_branch"), branch("else_branch"));
+}
+
+std::vector<Value*> lower_loop(Lowering& in) {
+  const Subgraph& subgraph = in.attr_graph("body");
+  std::vector<Value*> carried;
+  for (int i = 2; i < in.inputs(); ++i) carried.push_back(in[i]);
+  in.require(subgraph.inputs.size() == carried.size() + 2, Status::InvalidModel, "the body has ",
+             subgraph.inputs.size(), " inputs, expected ", carried.size() + 2);
+  in.require(subgraph.outputs.size() > carried.size(), Status::InvalidModel, "the body has ", subgraph.outputs.size(),
+             " outputs, expected at least ", carried.size() + 1);
+  return in.builder().loop(in.optional(0), in.optional(1), carried,
+                           [&](Builder& builder, Value* iteration, Value* condition, std::vector<Value*> values) {
+                             values.insert(values.begin(), {iteration, condition});
+                             return subgraph.build(builder, values);
+                           });
+}
+
+const OnnxOp if_op{{.name = "If",
+                    .since = {{1, lower_if},
+                              {11, lower_if},
+                              {13, lower_if},
+                              {16, lower_if},
+                              {19, lower_if},
+                              {21, lower_if},
+                              {23, lower_if}},
+                    .outputs = {1, -1}}};
+const OnnxOp loop_op{{.name = "Loop",
+                      .since = {{1, lower_loop},
+                                {11, lower_loop},
+                                {13, lower_loop},
+                                {16, lower_loop},
+                                {19, lower_loop},
+                                {21, lower_loop},
+                                {23, lower_loop}},
+                      .inputs = {2, -1},
+                      .outputs = {1, -1}}};
+
+}  // namespace
+}  // namespace sardonyx::ops

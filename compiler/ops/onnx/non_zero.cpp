@@ -1,0 +1,26 @@
+// NonZero and Compress: results whose length depends on values.
+#include "compiler/ops/lowering.h"
+
+namespace sardonyx::ops {
+namespace {
+
+std::vector<Value*> lower_non_zero(Lowering& in) { return {in.builder().nonzero(in[0])}; }
+
+std::vector<Value*> lower_compress(Lowering& in) {
+  auto& b = in.builder();
+  Value* x = in[0];
+  int64_t axis = 0;
+  if (in.has("axis"))
+    axis = in.axis(in.attr_int("axis"), x->type.rank());
+  else
+    x = b.reshape(x, {graph::element_count(x->type)});
+  in.require(in[1]->type.rank() == 1 && in[1]->type.dtype == DType::Bool, Status::InvalidModel,
+             "the condition must be a vector of bool, but is ", graph::to_string(in[1]->type));
+  return {b.gather(x, b.squeeze(b.nonzero(in[1]), {0}), axis)};
+}
+
+const OnnxOp non_zero{{.name = "NonZero", .since = {{9, lower_non_zero}, {13, lower_non_zero}}}};
+const OnnxOp compress{{.name = "Compress", .since = {{9, lower_compress}, {11, lower_compress}}, .inputs = {2, 2}}};
+
+}  // namespace
+}  // namespace sardonyx::ops

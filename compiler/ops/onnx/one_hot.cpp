@@ -1,0 +1,25 @@
+// OneHot: select(iota along the new axis == index, on, off); an index out of [-depth, depth) matches nothing.
+#include "compiler/ops/lowering.h"
+
+namespace sardonyx::ops {
+namespace {
+
+std::vector<Value*> lower(Lowering& in) {
+  auto& b = in.builder();
+  Value* indices = b.cast(in[0], DType::I64);
+  Value* depth = b.reshape(b.cast(in[1], DType::I64), {});
+  int64_t axis = in.axis(in.attr_int("axis", -1), indices->type.rank(), true);
+  Value* values = in[2];
+  auto dims = indices->type.dims;
+  dims.insert(dims.begin() + axis, b.values_of(depth, {0, INT64_MAX, 1})[0]);
+  Value* index = b.unsqueeze(indices, {axis});
+  index = b.select(b.less(index, b.scalar(DType::I64, 0)), b.add(index, depth), index);
+  Value* off = b.reshape(b.slice_axis(values, 0, 0, 1), {});
+  Value* on = b.reshape(b.slice_axis(values, 0, 1, 1), {});
+  return {b.select(b.equal(b.iota(DType::I64, dims, axis), index), on, off)};
+}
+
+const OnnxOp op{{.name = "OneHot", .since = {{9, lower}, {11, lower}}, .inputs = {3, 3}}};
+
+}  // namespace
+}  // namespace sardonyx::ops

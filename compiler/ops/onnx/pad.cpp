@@ -1,0 +1,61 @@
+// Pad: negative pads crop.
+#include "compiler/expr/simplify.h"
+#include "compiler/ops/lowering.h"
+
+namespace sardonyx::ops {
+namespace {
+
+graph::PadMode mode_of(Lowering& in) {
+  std::string name = in.attr_string("mode", "constant");
+  for (int i = 0; graph::pad_mode_names[i]; ++i)
+    if (name == graph::pad_mode_names[i]) return graph::PadMode(i);
+  in.fail(Status::InvalidModel, "mode '", name, "' is unknown");
+}
+
+// Pads of all axes: [begin..., end...].
+std::vector<Expr> pads_of(Lowering& in) {
+  std::vector<Expr> pads;
+  if (in.version() < 11) {
+    auto values = in.attr_ints(in.version() < 2 ? "paddings" : "pads");
+    pads.assign(values.begin(), values.end());
+  } else {
+    pads = in.builder().values_of(in[1]);
+  }
+  auto rank = size_t(in[0]->type.rank());
+  auto axes = in.ints_input_or_attr(3, "axes");
+  size_t count = axes ? axes->size() : rank;
+  in.require(pads.size() == 2 * count, Status::InvalidModel, pads.size(), " pads for ", count, " axes");
+  if (!axes) return pads;
+  std::vector<Expr> all(2 * rank, Expr(0));
+  for (size_t i = 0; i < count; ++i) {
+    auto axis = size_t(in.axis((*axes)[i], int(rank)));
+    all[axis] = pads[i];
+    all[rank + axis] = pads[count + i];
+  }
+  return all;
+}
+
+std::vector<Value*> lower(Lowering& in) {
+  auto& b = in.builder();
+  Value* x = in[0];
+  auto rank = size_t(x->type.rank());
+  auto pads = pads_of(in);
+  std::vector<Expr> before, after, starts, dims;
+  for (size_t i = 0; i < rank; ++i) {
+    before.push_back(expr::simplify(expr::max(Expr(0), pads[i])));
+    after.push_back(expr::simplify(expr::max(Expr(0), pads[rank + i])));
+    starts.push_back(expr::simplify(expr::max(Expr(0), -pads[i])));
+    dims.push_back(expr::simplify(x->type.dims[i] - starts[i] - expr::max(Expr(0), -pads[rank + i])));
+  }
+  x = b.slice(x, starts, dims, std::vector<int64_t>(rank, 1));
+  Value* fill = in.version() >= 11 ? in.optional(2) : b.scalar_like(x, in.attr_float("value", 0));
+  return {b.pad(x, before, after, mode_of(in), fill)};
+}
+
+const OnnxOp op{
+    {.name = "Pad",
+     .since = {{1, lower}, {2, lower}, {11, lower}, {13, lower}, {18, lower}, {19, lower}, {21, lower}, {23, lower}},
+     .inputs = {1, 4}}};
+
+}  // namespace
+}  // namespace sardonyx::ops

@@ -1,0 +1,29 @@
+// Scatter (opset 9, 10), ScatterElements, ScatterND.
+#include "compiler/ops/lowering.h"
+
+namespace sardonyx::ops {
+namespace {
+
+graph::ScatterReduce reduction(Lowering& in) {
+  std::string name = in.attr_string("reduction", "none");
+  for (int i = 0; graph::scatter_reduce_names[i]; ++i)
+    if (name == graph::scatter_reduce_names[i]) return graph::ScatterReduce(i);
+  in.fail(Status::InvalidModel, "reduction '", name, "' is unknown");
+}
+
+std::vector<Value*> lower_elements(Lowering& in) {
+  return {in.builder().scatter_elements(in[0], in[1], in[2], in.attr_int("axis", 0), reduction(in))};
+}
+
+std::vector<Value*> lower_nd(Lowering& in) { return {in.builder().scatter_nd(in[0], in[1], in[2], reduction(in))}; }
+
+const OnnxOp scatter{{.name = "Scatter", .since = {{9, lower_elements}, {11, lower_elements}}, .inputs = {3, 3}}};
+const OnnxOp scatter_elements{
+    {.name = "ScatterElements",
+     .since = {{11, lower_elements}, {13, lower_elements}, {16, lower_elements}, {18, lower_elements}},
+     .inputs = {3, 3}}};
+const OnnxOp scatter_nd{
+    {.name = "ScatterND", .since = {{11, lower_nd}, {13, lower_nd}, {16, lower_nd}, {18, lower_nd}}, .inputs = {3, 3}}};
+
+}  // namespace
+}  // namespace sardonyx::ops

@@ -1,0 +1,33 @@
+// Shape and Size: dims as tensors.
+#include <algorithm>
+
+#include "compiler/ops/lowering.h"
+
+namespace sardonyx::ops {
+namespace {
+
+std::vector<Value*> lower_shape(Lowering& in) {
+  Value* x = in[0];
+  int64_t rank = x->type.rank();
+  auto clamp = [&](int64_t at) { return std::clamp(at < 0 ? at + rank : at, int64_t{0}, rank); };
+  int64_t start = clamp(in.attr_int("start", 0));
+  int64_t end = std::max(start, clamp(in.attr_int("end", rank)));
+  return {in.builder().dims_tensor({x->type.dims.begin() + start, x->type.dims.begin() + end}, {end - start})};
+}
+
+std::vector<Value*> lower_size(Lowering& in) {
+  return {in.builder().dims_tensor({graph::element_count(in[0]->type)}, {})};
+}
+
+const OnnxOp shape{{.name = "Shape",
+                    .since = {{1, lower_shape},
+                              {13, lower_shape},
+                              {15, lower_shape},
+                              {19, lower_shape},
+                              {21, lower_shape},
+                              {23, lower_shape}}}};
+const OnnxOp size{{.name = "Size",
+                   .since = {{1, lower_size}, {13, lower_size}, {19, lower_size}, {21, lower_size}, {23, lower_size}}}};
+
+}  // namespace
+}  // namespace sardonyx::ops

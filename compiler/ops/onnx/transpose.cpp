@@ -1,0 +1,17 @@
+#include <numeric>
+
+#include "compiler/ops/lowering.h"
+
+namespace sardonyx::ops {
+namespace {
+
+std::vector<Value*> lower(Lowering& in) {
+  std::vector<int64_t> reversed(size_t(in[0]->type.rank()));
+  std::iota(reversed.rbegin(), reversed.rend(), int64_t{0});
+  return {in.builder().transpose(in[0], in.attr_ints("perm", reversed))};
+}
+
+const OnnxOp op{{.name = "Transpose", .since = {{1, lower}, {13, lower}, {21, lower}, {23, lower}}}};
+
+}  // namespace
+}  // namespace sardonyx::ops
