@@ -1,8 +1,8 @@
 // Schedule families: ways to run a tensor program, each a function from knob values to kernels.
 //
-// A family looks at the program (not at ONNX, not at the graph), offers points (the knob values worth trying, best guess
-// first) with an estimated cost, and lowers one of them to kernels or refuses with a reason. Refusing is normal. The
-// family "loops" accepts every program, so every group has at least one candidate.
+// A family looks at the program (not at ONNX, not at the graph), offers points (the knob values worth trying, best
+// guess first) with an estimated cost, and lowers one of them to kernels or refuses with a reason. Refusing is normal.
+// The family "loops" accepts every program, so every group has at least one candidate.
 //
 //   Problem problem{program, constant};
 //   for (const Family& family : families())

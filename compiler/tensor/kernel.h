@@ -12,15 +12,15 @@
 namespace sardonyx::tensor {
 
 struct LoweredKernel {
-  std::string name;                 // "pointwise", "contraction 14x2": for traces and explain
-  std::vector<BufferPtr> buffers;   // arguments in order: read ones first, then written ones
-  int outputs = 1;                  // how many of the last buffers are written
-  std::vector<VarPtr> symbols;      // values arrive in `dims` in this order
-  std::vector<Axis> grid;           // outermost first; may be empty (one index)
+  std::string name;                // "pointwise", "contraction 14x2": for traces and explain
+  std::vector<BufferPtr> buffers;  // arguments in order: read ones first, then written ones
+  int outputs = 1;                 // how many of the last buffers are written
+  std::vector<VarPtr> symbols;     // values arrive in `dims` in this order
+  std::vector<Axis> grid;          // outermost first; may be empty (one index)
   Stmt body;
   Expr scratch_bytes = 0;
-  double cost_ns_per_index = 0;     // one grid index on one core
-  int64_t grain = 1;                // smallest sensible number of grid indices per chunk
+  double cost_ns_per_index = 0;  // one grid index on one core
+  int64_t grain = 1;             // smallest sensible number of grid indices per chunk
 };
 
 // Where the Scratch buffers of a body lie in the worker's scratch memory: byte offsets, 64-byte aligned, in the order

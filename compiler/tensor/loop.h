@@ -46,7 +46,7 @@ struct StmtNode {
   Expr value{};               // Store, Let
   BufferPtr buffer{};         // Store, Allocate, Prefetch
   std::vector<Expr> index{};  // Store, Prefetch
-  int32_t code = 0;         // Check: a runtime::KernelError
+  int32_t code = 0;           // Check: a runtime::KernelError
   std::vector<Stmt> body{};
 };
 

@@ -1,0 +1,173 @@
+#include "backends/cpu/llvm/compile.h"
+
+#include <llvm/IR/LLVMContext.h>
+#include <llvm/IR/Module.h>
+#include <llvm/IR/Verifier.h>
+#include <llvm/Support/MemoryBuffer.h>
+#include <llvm/Support/raw_ostream.h>
+#include <llvm/Target/TargetMachine.h>
+#include <pthread.h>
+
+#include <atomic>
+#include <exception>
+#include <fstream>
+#include <functional>
+#include <unordered_map>
+
+#include "backends/cpu/llvm/emitter.h"
+#include "backends/cpu/llvm/jit.h"
+#include "backends/cpu/llvm/pipeline.h"
+#include "compiler/expr/simplify.h"
+#include "runtime/base/status.h"
+
+namespace sardonyx::cpu {
+
+namespace {
+
+constexpr size_t kernels_per_module = 8;
+constexpr size_t stack_bytes = size_t{64} << 20;
+
+class JitInvocation final : public runtime::Invocation {
+ public:
+  JitInvocation(runtime::KernelFunction function, std::shared_ptr<JitCode> code)
+      : function_(function), code_(std::move(code)) {}
+  int32_t run(void* const* buffers, const int64_t* dims, void* scratch, int64_t begin,
+              int64_t end) const noexcept override {
+    return function_(buffers, dims, scratch, begin, end);
+  }
+
+ private:
+  runtime::KernelFunction function_;
+  std::shared_ptr<JitCode> code_;
+};
+
+class JitKernel final : public runtime::Kernel {
+ public:
+  JitKernel(const tensor::LoweredKernel& kernel, void* function, std::shared_ptr<JitCode> code)
+      : name_(kernel.name),
+        symbols_(kernel.symbols),
+        grid_(kernel.grid),
+        scratch_bytes_(kernel.scratch_bytes),
+        cost_(kernel.cost_ns_per_index),
+        grain_(kernel.grain),
+        function_(reinterpret_cast<runtime::KernelFunction>(function)),
+        code_(std::move(code)) {}
+
+  std::string name() const override { return name_; }
+
+  std::shared_ptr<const runtime::Invocation> prepare(std::span<const int64_t> dims) const override {
+    check(dims.size() == symbols_.size(), "kernel ", name_, " got ", dims.size(), " dims, expects ", symbols_.size());
+    std::unordered_map<const expr::Variable*, int64_t> values;
+    for (size_t i = 0; i < symbols_.size(); ++i) values[symbols_[i].get()] = dims[i];
+    auto invocation = std::make_shared<JitInvocation>(function_, code_);
+    for (const tensor::Axis& axis : grid_)
+      invocation->grid *= std::max<int64_t>(0, expr::evaluate(axis.extent, values));
+    invocation->scratch_bytes = expr::evaluate(scratch_bytes_, values);
+    invocation->cost_ns = cost_ * double(invocation->grid);
+    invocation->grain = grain_;
+    return invocation;
+  }
+
+ private:
+  std::string name_;
+  std::vector<expr::VarPtr> symbols_;
+  std::vector<tensor::Axis> grid_;
+  expr::Expr scratch_bytes_;
+  double cost_;
+  int64_t grain_;
+  runtime::KernelFunction function_;
+  std::shared_ptr<JitCode> code_;
+};
+
+// Runs f(0) ... f(count - 1) on up to `threads` threads with big stacks; rethrows the first exception.
+void run_on_compile_threads(size_t count, size_t threads, const std::function<void(size_t)>& f) {
+  struct Shared {
+    const std::function<void(size_t)>& f;
+    size_t count;
+    std::atomic<size_t> next{0};
+    std::atomic<bool> failed{false};
+    std::exception_ptr error;
+  } shared{f, count, {}, {}, {}};
+  auto work = [](void* argument) -> void* {
+    auto& s = *static_cast<Shared*>(argument);
+    for (size_t i; (i = s.next.fetch_add(1)) < s.count;) {
+      try {
+        s.f(i);
+      } catch (...) {
+        if (!s.failed.exchange(true)) s.error = std::current_exception();
+      }
+    }
+    return nullptr;
+  };
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, stack_bytes);
+  std::vector<pthread_t> running;
+  for (size_t i = 0; i < std::min(threads, count); ++i) {
+    pthread_t thread;
+    if (pthread_create(&thread, &attributes, work, &shared) == 0) running.push_back(thread);
+  }
+  pthread_attr_destroy(&attributes);
+  if (running.empty() && count > 0) fail(Status::NoSystemResources, "cannot create a compile thread");
+  for (pthread_t thread : running) pthread_join(thread, nullptr);
+  if (shared.error) std::rethrow_exception(shared.error);
+}
+
+std::string symbol_of(size_t index) { return str("kernel_", index); }
+
+std::unique_ptr<llvm::MemoryBuffer> compile_module(std::span<const tensor::LoweredKernel> kernels, size_t first,
+                                                   const backends::Target& target, const Settings& settings) {
+  llvm::LLVMContext context;
+  auto machine = make_target_machine(target);
+  llvm::Module module(str("sardonyx_", first), context);
+  module.setTargetTriple(machine->getTargetTriple().str());
+  module.setDataLayout(machine->createDataLayout());
+  for (size_t i = 0; i < kernels.size(); ++i) {
+    try {
+      Emitter(module, kernels[i], symbol_of(first + i), target).emit();
+    } catch (Error& error) {
+      error.add_context(
+          str("while generating code of kernel '", kernels[i].name, "'\n", tensor::to_string(kernels[i].body)));
+      throw;
+    }
+  }
+  auto dump = [&](const char* when) {
+    if (!settings.dump_dir.empty())
+      std::ofstream(str(settings.dump_dir, "/module", first, when, ".ll")) << module_text(module);
+  };
+  dump("");
+  std::string complaint;
+  llvm::raw_string_ostream stream(complaint);
+  check(!llvm::verifyModule(module, &stream), "LLVM rejects kernel code: ", complaint);
+  optimize(module, *machine);
+  dump(".opt");
+  return emit_object(module, *machine);
+}
+
+}  // namespace
+
+std::vector<runtime::KernelPtr> compile_kernels(std::span<const tensor::LoweredKernel> kernels,
+                                                const backends::Target& target, const Settings& settings) {
+  if (kernels.empty()) return {};
+  size_t threads = size_t(std::clamp(target.cores, 1, 4));
+  // Small batches are spread over the threads rather than packed into few modules.
+  size_t per_module = std::clamp<size_t>((kernels.size() + threads - 1) / threads, 1, kernels_per_module);
+  size_t modules = (kernels.size() + per_module - 1) / per_module;
+  std::vector<std::unique_ptr<llvm::MemoryBuffer>> objects(modules);
+  run_on_compile_threads(modules, threads, [&](size_t m) {
+    size_t first = m * per_module;
+    size_t count = std::min(per_module, kernels.size() - first);
+    objects[m] = compile_module(kernels.subspan(first, count), first, target, settings);
+  });
+  auto code = std::make_shared<JitCode>(std::move(objects));
+  std::vector<std::string> symbols;
+  for (size_t i = 0; i < kernels.size(); ++i) symbols.push_back(symbol_of(i));
+  std::vector<void*> functions = code->lookup(symbols);
+  std::vector<runtime::KernelPtr> result;
+  for (size_t i = 0; i < kernels.size(); ++i) {
+    result.push_back(std::make_shared<JitKernel>(kernels[i], functions[i], code));
+  }
+  return result;
+}
+
+}  // namespace sardonyx::cpu

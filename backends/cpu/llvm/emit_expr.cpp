@@ -1,0 +1,489 @@
+// Expressions.
+#include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/Module.h>
+
+#include "backends/cpu/llvm/emitter.h"
+#include "compiler/expr/simplify.h"
+#include "runtime/base/status.h"
+
+namespace sardonyx::cpu {
+
+using expr::BufferPtr;
+using expr::Expr;
+using expr::Function;
+using expr::Kind;
+using llvm::Intrinsic::ID;
+
+namespace {
+
+int bits_of(DType dtype) { return dtype == DType::Bool ? 1 : int(size_of(dtype)) * 8; }
+
+bool float_dtype(DType dtype) { return is_float(dtype); }
+
+// A float constant that is known not to be NaN.
+bool is_number(const Expr& e) {
+  if (e->kind == Kind::Broadcast) return is_number(e->args[0]);
+  return e->kind == Kind::FloatImm && e->float_value == e->float_value;
+}
+
+}  // namespace
+
+llvm::Type* Emitter::register_type(expr::Type type) {
+  llvm::Type* scalar = nullptr;
+  switch (type.dtype) {
+    case DType::F32:
+      scalar = b_.getFloatTy();
+      break;
+    case DType::F64:
+      scalar = b_.getDoubleTy();
+      break;
+    case DType::F16:
+      scalar = b_.getHalfTy();
+      break;
+    case DType::BF16:
+      scalar = b_.getInt16Ty();
+      break;
+    case DType::Bool:
+      scalar = b_.getInt1Ty();
+      break;
+    default:
+      check(is_integer(type.dtype), "no machine type for ", dtype_name(type.dtype));
+      scalar = b_.getIntNTy(unsigned(bits_of(type.dtype)));
+  }
+  return type.lanes == 1 ? scalar : llvm::FixedVectorType::get(scalar, unsigned(type.lanes));
+}
+
+llvm::Type* Emitter::memory_type(expr::Type type) {
+  return register_type({type.dtype == DType::Bool ? DType::U8 : type.dtype, type.lanes});
+}
+
+llvm::Type* Emitter::int_type(expr::Type like, int bits) {
+  llvm::Type* scalar = b_.getIntNTy(unsigned(bits));
+  return like.lanes == 1 ? scalar : llvm::FixedVectorType::get(scalar, unsigned(like.lanes));
+}
+
+Emitter::Value* Emitter::splat(Value* v, int lanes) {
+  if (lanes == 1 || v->getType()->isVectorTy()) return v;
+  return b_.CreateVectorSplat(unsigned(lanes), v);
+}
+
+Emitter::Value* Emitter::any(Value* condition) {
+  return condition->getType()->isVectorTy() ? b_.CreateOrReduce(condition) : condition;
+}
+
+Emitter::Value* Emitter::both(Value* a, Value* b) {
+  if (!a) return b;
+  if (!b) return a;
+  auto lanes = [](Value* v) {
+    auto* type = llvm::dyn_cast<llvm::FixedVectorType>(v->getType());
+    return type ? int(type->getNumElements()) : 1;
+  };
+  int count = std::max(lanes(a), lanes(b));
+  return b_.CreateAnd(splat(a, count), splat(b, count));
+}
+
+Emitter::Value* Emitter::lanes_guard(int lanes) { return guard_ ? splat(guard_, lanes) : nullptr; }
+
+Emitter::Value* Emitter::pointer(const BufferPtr& buffer, Value* index) {
+  auto found = pointers_.find(buffer.get());
+  check(found != pointers_.end(), "buffer ", buffer->name, " is not an argument of kernel ", kernel_.name);
+  return b_.CreateInBoundsGEP(memory_type({buffer->dtype, 1}), found->second, index);
+}
+
+Emitter::Value* Emitter::from_memory(Value* v, expr::Type type) {
+  return type.dtype == DType::Bool ? b_.CreateICmpNE(v, llvm::Constant::getNullValue(v->getType())) : v;
+}
+
+Emitter::Value* Emitter::to_memory(Value* v, expr::Type type) {
+  return type.dtype == DType::Bool ? b_.CreateZExt(v, memory_type(type)) : v;
+}
+
+Emitter::Value* Emitter::evaluate(const Expr& e) {
+  memo_.clear();
+  return value_of(e);
+}
+
+Emitter::Value* Emitter::value_of(const Expr& e) {
+  if (auto found = memo_.find(e.get()); found != memo_.end()) return found->second;
+  Value* result = compute(e);
+  memo_[e.get()] = result;
+  return result;
+}
+
+Emitter::Value* Emitter::compute(const Expr& e) {
+  llvm::Type* type = register_type(e->type);
+  switch (e->kind) {
+    case Kind::IntImm:
+      return llvm::ConstantInt::get(type, uint64_t(e->int_value), is_signed(e->type.dtype));
+    case Kind::FloatImm:
+      check(e->type.dtype == DType::F32 || e->type.dtype == DType::F64, "constant of unlegalised type");
+      if (e->type.dtype == DType::F32) return llvm::ConstantFP::get(type, llvm::APFloat(float(e->float_value)));
+      return llvm::ConstantFP::get(type, e->float_value);
+    case Kind::Var: {
+      auto found = variables_.find(e->var.get());
+      check(found != variables_.end(), "variable ", e->var->name, " is not bound in kernel ", kernel_.name);
+      return found->second;
+    }
+    case Kind::Cast:
+      return emit_cast(e);
+    case Kind::Add:
+    case Kind::Sub:
+    case Kind::Mul:
+      return emit_binary(e);
+    case Kind::Div:
+    case Kind::Mod:
+    case Kind::TruncDiv:
+    case Kind::TruncRem:
+      return emit_division(e);
+    case Kind::Min:
+    case Kind::Max:
+      return emit_min_max(e);
+    case Kind::Eq:
+    case Kind::Ne:
+    case Kind::Lt:
+    case Kind::Le:
+      return emit_compare(e);
+    case Kind::And:
+      return b_.CreateAnd(value_of(e->args[0]), value_of(e->args[1]));
+    case Kind::Or:
+      return b_.CreateOr(value_of(e->args[0]), value_of(e->args[1]));
+    case Kind::Not:
+      return b_.CreateNot(value_of(e->args[0]));
+    case Kind::Select:
+      return emit_select(e);
+    case Kind::Load:
+      return emit_load(e);
+    case Kind::Call:
+      return emit_call(e);
+    case Kind::Broadcast:
+      return splat(value_of(e->args[0]), e->type.lanes);
+    case Kind::Ramp: {
+      std::vector<llvm::Constant*> steps;
+      llvm::Type* scalar = register_type({e->type.dtype, 1});
+      for (int i = 0; i < e->type.lanes; ++i) steps.push_back(llvm::ConstantInt::get(scalar, uint64_t(i)));
+      Value* base = splat(value_of(e->args[0]), e->type.lanes);
+      Value* stride = splat(value_of(e->args[1]), e->type.lanes);
+      return b_.CreateAdd(base, b_.CreateMul(stride, llvm::ConstantVector::get(steps)));
+    }
+  }
+  fail(Status::InternalError, "internal error: unknown expression kind");
+}
+
+Emitter::Value* Emitter::emit_binary(const Expr& e) {
+  Value* a = value_of(e->args[0]);
+  Value* b = value_of(e->args[1]);
+  bool index = e->type.dtype == DType::I64;
+  switch (e->kind) {
+    case Kind::Add:
+      if (float_dtype(e->type.dtype)) return b_.CreateFAdd(a, b);
+      return index ? b_.CreateAdd(a, b) : b_.CreateAdd(a, b);
+    case Kind::Sub:
+      if (float_dtype(e->type.dtype)) return b_.CreateFSub(a, b);
+      return b_.CreateSub(a, b);
+    default:
+      if (e->type.dtype == DType::Bool) return b_.CreateAnd(a, b);
+      if (float_dtype(e->type.dtype)) return b_.CreateFMul(a, b);
+      return b_.CreateMul(a, b);
+  }
+}
+
+Emitter::Value* Emitter::emit_division(const Expr& e) {
+  Value* a = value_of(e->args[0]);
+  Value* b = value_of(e->args[1]);
+  if (float_dtype(e->type.dtype)) {
+    check(e->kind == Kind::Div, "float remainder was not expanded");
+    return b_.CreateFDiv(a, b);
+  }
+  const Expr& scalar_divisor = e->args[1]->kind == Kind::Broadcast ? e->args[1]->args[0] : e->args[1];
+  auto divisor = expr::as_int(scalar_divisor);
+  bool quotient = e->kind == Kind::Div || e->kind == Kind::TruncDiv;
+  bool unsigned_operands = !is_signed(e->type.dtype);
+  if (!divisor || *divisor == 0 || *divisor == -1) {
+    // A zero divisor or the overflowing MIN / -1 would trap: inactive lanes divide by one, -1 negates.
+    llvm::Type* type = b->getType();
+    Value* one = llvm::ConstantInt::get(type, 1);
+    Value* zero = llvm::Constant::getNullValue(type);
+    Value* safe = b_.CreateSelect(b_.CreateICmpEQ(b, zero), one, b);
+    if (!unsigned_operands) {
+      Value* minus = b_.CreateICmpEQ(b, llvm::Constant::getAllOnesValue(type));
+      safe = b_.CreateSelect(minus, one, safe);
+      Value* general = nullptr;
+      Value* q = b_.CreateSDiv(a, safe);
+      Value* r = b_.CreateSub(a, b_.CreateMul(q, safe));
+      if (e->kind == Kind::Div || e->kind == Kind::Mod) {
+        Value* adjust = b_.CreateAnd(b_.CreateICmpNE(r, zero), b_.CreateICmpSLT(b_.CreateXor(r, safe), zero));
+        q = b_.CreateSelect(adjust, b_.CreateSub(q, one), q);
+        r = b_.CreateSelect(adjust, b_.CreateAdd(r, safe), r);
+      }
+      general = quotient ? q : r;
+      return b_.CreateSelect(minus, quotient ? b_.CreateNeg(a) : zero, general);
+    }
+    return quotient ? b_.CreateUDiv(a, safe) : b_.CreateURem(a, safe);
+  }
+  if (unsigned_operands) return quotient ? b_.CreateUDiv(a, b) : b_.CreateURem(a, b);
+  bool truncating = e->kind == Kind::TruncDiv || e->kind == Kind::TruncRem;
+  if (*divisor > 0 && !truncating) {
+    if ((*divisor & (*divisor - 1)) == 0) {
+      if (!quotient) return b_.CreateAnd(a, llvm::ConstantInt::get(a->getType(), uint64_t(*divisor - 1)));
+      return b_.CreateAShr(a, llvm::ConstantInt::get(a->getType(), uint64_t(__builtin_ctzll(uint64_t(*divisor)))));
+    }
+    if (e->type.lanes == 1 && e->type.dtype == DType::I64 && expr::facts_of(e->args[0]).min >= 0) {
+      return quotient ? b_.CreateUDiv(a, b) : b_.CreateURem(a, b);
+    }
+  }
+  if (truncating) return quotient ? b_.CreateSDiv(a, b) : b_.CreateSRem(a, b);
+  Value* zero = llvm::Constant::getNullValue(a->getType());
+  Value* r = b_.CreateSRem(a, b);
+  Value* adjust = b_.CreateAnd(b_.CreateICmpNE(r, zero), b_.CreateICmpSLT(b_.CreateXor(r, b), zero));
+  if (!quotient) return b_.CreateSelect(adjust, b_.CreateAdd(r, b), r);
+  return b_.CreateSub(b_.CreateSDiv(a, b), b_.CreateZExt(adjust, a->getType()));
+}
+
+Emitter::Value* Emitter::emit_compare(const Expr& e) {
+  Value* a = value_of(e->args[0]);
+  Value* b = value_of(e->args[1]);
+  DType dtype = e->args[0]->type.dtype;
+  using P = llvm::CmpInst::Predicate;
+  bool ordered = is_signed(dtype);
+  P predicate = P::ICMP_EQ;
+  switch (e->kind) {
+    case Kind::Eq:
+      predicate = float_dtype(dtype) ? P::FCMP_OEQ : P::ICMP_EQ;
+      break;
+    case Kind::Ne:
+      predicate = float_dtype(dtype) ? P::FCMP_UNE : P::ICMP_NE;
+      break;
+    case Kind::Lt:
+      predicate = float_dtype(dtype) ? P::FCMP_OLT : ordered ? P::ICMP_SLT : P::ICMP_ULT;
+      break;
+    default:
+      predicate = float_dtype(dtype) ? P::FCMP_OLE : ordered ? P::ICMP_SLE : P::ICMP_ULE;
+      break;
+  }
+  return b_.CreateCmp(predicate, a, b);
+}
+
+Emitter::Value* Emitter::emit_min_max(const Expr& e) {
+  Value* a = value_of(e->args[0]);
+  Value* b = value_of(e->args[1]);
+  bool minimum = e->kind == Kind::Min;
+  DType dtype = e->type.dtype;
+  if (!float_dtype(dtype)) {
+    using P = llvm::CmpInst::Predicate;
+    P less = is_signed(dtype) ? P::ICMP_SLT : P::ICMP_ULT;
+    return minimum ? b_.CreateSelect(b_.CreateICmp(less, a, b), a, b)
+                   : b_.CreateSelect(b_.CreateICmp(less, a, b), b, a);
+  }
+  // b wins only when the comparison is true, so a NaN in `a` stays; a NaN in `b` needs a second look.
+  bool a_number = is_number(e->args[0]);
+  if (a_number) std::swap(a, b);
+  Value* wins = minimum ? b_.CreateFCmpOLT(b, a) : b_.CreateFCmpOGT(b, a);
+  Value* result = b_.CreateSelect(wins, b, a);
+  if (a_number || is_number(e->args[1])) return result;
+  return b_.CreateSelect(b_.CreateFCmpUNO(b, b), b, result);
+}
+
+Emitter::Value* Emitter::emit_select(const Expr& e) {
+  Value* condition = value_of(e->args[0]);
+  Value* outer = guard_;
+  // Values computed under a guard are not valid outside it, so each arm has a memo of its own.
+  auto arm = [&](const Expr& value, bool taken) {
+    auto saved = memo_;
+    guard_ = both(outer, taken ? condition : b_.CreateNot(condition));
+    Value* result = value_of(value);
+    guard_ = outer;
+    memo_ = std::move(saved);
+    return result;
+  };
+  auto simple = [](const Expr& x) {
+    return x->kind == Kind::IntImm || x->kind == Kind::FloatImm || x->kind == Kind::Var ||
+           (x->kind == Kind::Broadcast && x->args[0]->args.empty());
+  };
+  Value* a = simple(e->args[1]) ? value_of(e->args[1]) : arm(e->args[1], true);
+  Value* b = simple(e->args[2]) ? value_of(e->args[2]) : arm(e->args[2], false);
+  return b_.CreateSelect(condition, a, b);
+}
+
+Emitter::Value* Emitter::f32_from_bf16(Value* bits) {
+  auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(bits->getType());
+  expr::Type like{DType::F32, vector ? int(vector->getNumElements()) : 1};
+  Value* wide = b_.CreateShl(b_.CreateZExt(bits, int_type(like, 32)), 16);
+  return b_.CreateBitCast(wide, register_type(like));
+}
+
+Emitter::Value* Emitter::bf16_from_f32(Value* v) {
+  auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(v->getType());
+  expr::Type like{DType::F32, vector ? int(vector->getNumElements()) : 1};
+  llvm::Type* i32 = int_type(like, 32);
+  auto constant = [&](uint64_t x) { return llvm::ConstantInt::get(i32, x); };
+  Value* bits = b_.CreateBitCast(v, i32);
+  Value* odd = b_.CreateAnd(b_.CreateLShr(bits, 16), constant(1));
+  Value* rounded = b_.CreateAdd(bits, b_.CreateAdd(odd, constant(0x7fff)));
+  Value* quiet = b_.CreateOr(bits, constant(0x400000));
+  Value* result = b_.CreateSelect(b_.CreateFCmpUNO(v, v), quiet, rounded);
+  return b_.CreateTrunc(b_.CreateLShr(result, 16), int_type(like, 16));
+}
+
+Emitter::Value* Emitter::emit_cast(const Expr& e) { return convert(value_of(e->args[0]), e->args[0]->type, e->type); }
+
+Emitter::Value* Emitter::convert(Value* v, expr::Type from, expr::Type to) {
+  if (from.dtype == to.dtype) return v;
+  expr::Type f32{DType::F32, from.lanes};
+  if (from.dtype == DType::BF16) return convert(f32_from_bf16(v), f32, to);
+  if (to.dtype == DType::BF16) return bf16_from_f32(convert(v, from, f32));
+  if (from.dtype == DType::F16 && to.dtype != DType::F32) {
+    return convert(b_.CreateFPExt(v, register_type(f32)), f32, to);
+  }
+  if (to.dtype == DType::F16 && from.dtype != DType::F32) {
+    return b_.CreateFPTrunc(convert(v, from, f32), register_type(to));
+  }
+  llvm::Type* type = register_type(to);
+  bool from_float = float_dtype(from.dtype), to_float = float_dtype(to.dtype);
+  if (to.dtype == DType::Bool) {
+    Value* zero = llvm::Constant::getNullValue(v->getType());
+    return from_float ? b_.CreateFCmpUNE(v, zero) : b_.CreateICmpNE(v, zero);
+  }
+  if (from_float && to_float) return b_.CreateFPCast(v, type);
+  if (from_float) {
+    ID id = is_signed(to.dtype) ? llvm::Intrinsic::fptosi_sat : llvm::Intrinsic::fptoui_sat;
+    return b_.CreateIntrinsic(id, {type, v->getType()}, {v});
+  }
+  if (to_float) return is_signed(from.dtype) ? b_.CreateSIToFP(v, type) : b_.CreateUIToFP(v, type);
+  return b_.CreateIntCast(v, type, is_signed(from.dtype));
+}
+
+Emitter::Value* Emitter::emit_load(const Expr& e) {
+  check(e->args.size() == 1, "load from ", e->buffer->name, " is not flat");
+  const Expr& index = e->args[0];
+  int lanes = e->type.lanes;
+  llvm::Align align(size_of(e->buffer->dtype));
+  expr::Type type{e->buffer->dtype, lanes};
+  if (lanes == 1) {
+    Value* address = pointer(e->buffer, value_of(index));
+    if (guard_) address = b_.CreateSelect(any(guard_), address, dummy_);
+    return from_memory(with_alias(b_.CreateAlignedLoad(memory_type(type), address, align), e->buffer), type);
+  }
+  if (index->kind == Kind::Broadcast) {
+    Value* address = pointer(e->buffer, value_of(index->args[0]));
+    if (guard_) address = b_.CreateSelect(any(guard_), address, dummy_);
+    Value* one = with_alias(b_.CreateAlignedLoad(memory_type({type.dtype, 1}), address, align), e->buffer);
+    return splat(from_memory(one, {type.dtype, 1}), lanes);
+  }
+  Value* mask = lanes_guard(lanes);
+  bool ramp = index->kind == Kind::Ramp;
+  if (ramp && expr::is_const(index->args[1], 1)) {
+    Value* address = pointer(e->buffer, value_of(index->args[0]));
+    llvm::Instruction* loaded =
+        mask ? static_cast<llvm::Instruction*>(b_.CreateMaskedLoad(memory_type(type), address, align, mask,
+                                                                   llvm::Constant::getNullValue(memory_type(type))))
+             : b_.CreateAlignedLoad(memory_type(type), address, align);
+    return from_memory(with_alias(loaded, e->buffer), type);
+  }
+  if (ramp && !mask && expr::is_const(index->args[1], -1)) {
+    Value* last = b_.CreateSub(value_of(index->args[0]), b_.getInt64(uint64_t(lanes - 1)));
+    Value* loaded = with_alias(b_.CreateAlignedLoad(memory_type(type), pointer(e->buffer, last), align), e->buffer);
+    return from_memory(b_.CreateVectorReverse(loaded), type);
+  }
+  Value* addresses = pointer(e->buffer, value_of(index));
+  auto* gathered =
+      b_.CreateMaskedGather(memory_type(type), addresses, align, mask, llvm::Constant::getNullValue(memory_type(type)));
+  return from_memory(with_alias(gathered, e->buffer), type);
+}
+
+Emitter::Value* Emitter::emit_reduce(const Expr& e, Value* a) {
+  bool is_f = float_dtype(e->type.dtype);
+  llvm::Type* scalar = register_type(e->type);
+  switch (e->function) {
+    case Function::ReduceAdd: {
+      if (!is_f) return b_.CreateAddReduce(a);
+      auto* sum = b_.CreateFAddReduce(llvm::ConstantFP::getNegativeZero(scalar), a);
+      sum->setHasAllowReassoc(true);
+      return sum;
+    }
+    case Function::ReduceMul: {
+      if (!is_f) return b_.CreateMulReduce(a);
+      auto* product = b_.CreateFMulReduce(llvm::ConstantFP::get(scalar, 1.0), a);
+      product->setHasAllowReassoc(true);
+      return product;
+    }
+    case Function::ReduceMin:
+    case Function::ReduceMax: {
+      bool minimum = e->function == Function::ReduceMin;
+      if (!is_f) {
+        return minimum ? b_.CreateIntMinReduce(a, is_signed(e->type.dtype))
+                       : b_.CreateIntMaxReduce(a, is_signed(e->type.dtype));
+      }
+      // fmin/fmax reductions ignore NaNs; a NaN lane must win.
+      Value* best = minimum ? b_.CreateFPMinReduce(a) : b_.CreateFPMaxReduce(a);
+      Value* has_nan = b_.CreateOrReduce(b_.CreateFCmpUNO(a, a));
+      return b_.CreateSelect(has_nan, llvm::ConstantFP::getNaN(scalar), best);
+    }
+    default:
+      fail(Status::InternalError, "internal error: not a reduction");
+  }
+}
+
+Emitter::Value* Emitter::emit_call(const Expr& e) {
+  std::vector<Value*> args;
+  for (const Expr& a : e->args) args.push_back(value_of(a));
+  DType dtype = e->args[0]->type.dtype;
+  llvm::Type* type = args[0]->getType();
+  bool is_f = float_dtype(dtype);
+  auto unary = [&](ID id) { return b_.CreateUnaryIntrinsic(id, args[0]); };
+  switch (e->function) {
+    case Function::Abs:
+      if (is_f) return unary(llvm::Intrinsic::fabs);
+      if (!is_signed(dtype)) return args[0];
+      return b_.CreateBinaryIntrinsic(llvm::Intrinsic::abs, args[0], b_.getFalse());
+    case Function::Floor:
+      return is_f ? unary(llvm::Intrinsic::floor) : args[0];
+    case Function::Ceil:
+      return is_f ? unary(llvm::Intrinsic::ceil) : args[0];
+    case Function::Round:
+      return is_f ? unary(llvm::Intrinsic::roundeven) : args[0];
+    case Function::Trunc:
+      return is_f ? unary(llvm::Intrinsic::trunc) : args[0];
+    case Function::Sqrt:
+      return unary(llvm::Intrinsic::sqrt);
+    case Function::Fma: {
+      ID id = llvm::Intrinsic::fma;
+      return b_.CreateIntrinsic(id, {type}, {args[0], args[1], args[2]});
+    }
+    case Function::Bits:
+      return b_.CreateBitCast(args[0], register_type(e->type));
+    case Function::IsNan:
+      return b_.CreateFCmpUNO(args[0], args[0]);
+    case Function::IsInf:
+      return b_.CreateFCmpOEQ(unary(llvm::Intrinsic::fabs), llvm::ConstantFP::getInfinity(type));
+    case Function::BitAnd:
+      return b_.CreateAnd(args[0], args[1]);
+    case Function::BitOr:
+      return b_.CreateOr(args[0], args[1]);
+    case Function::BitXor:
+      return b_.CreateXor(args[0], args[1]);
+    case Function::BitNot:
+      return b_.CreateNot(args[0]);
+    case Function::ShiftLeft:
+    case Function::ShiftRight: {
+      // Shifts by the width or more: zero (or the sign).
+      Value* width = llvm::ConstantInt::get(type, uint64_t(bits_of(dtype)));
+      Value* last = llvm::ConstantInt::get(type, uint64_t(bits_of(dtype) - 1));
+      Value* inside = b_.CreateICmpULT(args[1], width);
+      Value* amount = b_.CreateSelect(inside, args[1], last);
+      if (e->function == Function::ShiftRight && is_signed(dtype)) return b_.CreateAShr(args[0], amount);
+      Value* zero = llvm::Constant::getNullValue(type);
+      Value* moved =
+          e->function == Function::ShiftLeft ? b_.CreateShl(args[0], amount) : b_.CreateLShr(args[0], amount);
+      return b_.CreateSelect(inside, moved, zero);
+    }
+    case Function::ReduceAdd:
+    case Function::ReduceMul:
+    case Function::ReduceMin:
+    case Function::ReduceMax:
+      return emit_reduce(e, args[0]);
+    default:
+      fail(Status::InternalError, "internal error: function ", function_name(e->function), " was not expanded");
+  }
+}
+
+}  // namespace sardonyx::cpu

@@ -1,0 +1,9 @@
+// The families, for the table in family.cpp. A new family is a file that defines one of these and a row there.
+#pragma once
+#include "compiler/sketch/family.h"
+
+namespace sardonyx::sketch {
+
+extern const Family loops_family;
+
+}  // namespace sardonyx::sketch

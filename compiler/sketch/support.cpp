@@ -1,0 +1,109 @@
+#include "compiler/sketch/support.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "compiler/tensor/lower/lower.h"
+#include "runtime/base/status.h"
+
+namespace sardonyx::sketch {
+
+using expr::Kind;
+
+int64_t typical(const Expr& e) {
+  if (auto value = expr::as_int(e)) return *value;
+  std::unordered_map<const expr::Variable*, int64_t> values;
+  expr::visit(e, [&](const Expr& x) {
+    if (x->kind == Kind::Var) {
+      const expr::Facts& facts = x->var->facts;
+      int64_t guess = std::clamp<int64_t>(64, std::max<int64_t>(facts.min, 0), std::max<int64_t>(facts.max, 1));
+      values[x->var.get()] = std::max<int64_t>(1, guess - guess % std::max<int64_t>(1, facts.multiple_of));
+    }
+    return true;
+  });
+  return std::max<int64_t>(0, expr::evaluate(e, values));
+}
+
+int64_t typical_points(const std::vector<Axis>& axes) {
+  int64_t points = 1;
+  for (const Axis& axis : axes) points *= typical(axis.extent);
+  return points;
+}
+
+double scalar_cost_ns(const Expr& body) {
+  double ns = 0.3;  // the store
+  std::unordered_set<const expr::Node*> seen;
+  expr::visit(body, [&](const Expr& x) {
+    if (!seen.insert(x.get()).second) return false;
+    if (x->kind == Kind::Call) ns += 5;
+    if (x->kind == Kind::Div || x->kind == Kind::Mod || x->kind == Kind::TruncDiv) ns += 1;
+    if (!x->args.empty()) ns += 0.15;
+    return true;
+  });
+  return ns;
+}
+
+double typical_bytes(const expr::Buffer& buffer) {
+  double bytes = double(size_of(buffer.dtype));
+  for (const Expr& d : buffer.dims) bytes *= double(typical(d));
+  return bytes;
+}
+
+VarPtr loop_var(const std::string& name, const Expr& extent) {
+  auto known = expr::as_int(extent);
+  return expr::make_var(name, {0, known ? std::max<int64_t>(*known - 1, 0) : INT64_MAX, 1});
+}
+
+std::optional<int64_t> constant(const Expr& extent) { return expr::as_int(extent); }
+
+bool is_output(const Program& program, const BufferPtr& buffer) {
+  return std::find(program.outputs.begin(), program.outputs.end(), buffer) != program.outputs.end();
+}
+
+tensor::LoweredKernel finish_kernel(const Program& program, std::string name, std::vector<Axis> grid, Stmt body,
+                                    double cost_ns_per_index, const std::vector<BufferPtr>& more_buffers) {
+  tensor::LoweredKernel kernel;
+  kernel.name = std::move(name);
+  kernel.grid = std::move(grid);
+  kernel.symbols = program.symbols;
+  expr::Scope scope;
+  for (const Axis& axis : kernel.grid) {
+    expr::Facts extent = expr::facts_of(axis.extent);
+    scope[axis.var.get()] = {0, extent.max == INT64_MAX ? INT64_MAX : std::max<int64_t>(0, extent.max - 1), 1};
+  }
+  kernel.body = tensor::lower(tensor::simplify(body, scope), scope);
+  tensor::scratch_layout(kernel.body, &kernel.scratch_bytes);
+  kernel.cost_ns_per_index = cost_ns_per_index;
+  kernel.grain = std::max<int64_t>(1, int64_t(2000 / std::max(cost_ns_per_index, 1.0)));
+
+  std::unordered_set<const expr::Buffer*> read, written;
+  tensor::visit_exprs(kernel.body, [&](const Expr& e) {
+    tensor::mutate_shared(e, [&](const Expr& x) {
+      if (x->kind == Kind::Load) read.insert(x->buffer.get());
+      return x;
+    });
+  });
+  tensor::visit(kernel.body, [&](const Stmt& s) {
+    if (s->kind == tensor::StmtKind::Store) written.insert(s->buffer.get());
+    if (s->kind == tensor::StmtKind::Prefetch) read.insert(s->buffer.get());
+    return true;
+  });
+  std::vector<BufferPtr> all = program.inputs;
+  all.insert(all.end(), more_buffers.begin(), more_buffers.end());
+  for (const Stage& stage : program.stages) all.push_back(stage.output);
+  for (const BufferPtr& b : all) {
+    bool known = std::find(kernel.buffers.begin(), kernel.buffers.end(), b) != kernel.buffers.end();
+    if (!known && read.count(b.get()) && !written.count(b.get())) kernel.buffers.push_back(b);
+  }
+  kernel.outputs = 0;
+  for (const BufferPtr& b : all) {
+    bool known = std::find(kernel.buffers.begin(), kernel.buffers.end(), b) != kernel.buffers.end();
+    if (known || !written.count(b.get())) continue;
+    kernel.buffers.push_back(b);
+    ++kernel.outputs;
+  }
+  return kernel;
+}
+
+}  // namespace sardonyx::sketch

@@ -1,0 +1,37 @@
+// What the schedule families share: cost figures, grid helpers, fresh loop variables.
+#pragma once
+#include "compiler/expr/simplify.h"
+#include "compiler/sketch/family.h"
+#include "compiler/tensor/loop.h"
+
+namespace sardonyx::sketch {
+
+using expr::BufferPtr;
+using expr::Expr;
+using expr::VarPtr;
+using tensor::Axis;
+using tensor::Stage;
+using tensor::Stmt;
+
+using Result = std::variant<Lowered, Refusal>;
+
+// The value of a dim with every symbol at a typical size (its bounds permitting).
+int64_t typical(const Expr& e);
+int64_t typical_points(const std::vector<Axis>& axes);
+// Nanoseconds of one scalar evaluation of `body`, per dtype-independent operation counts.
+double scalar_cost_ns(const Expr& body);
+// Bytes of a buffer at typical sizes.
+double typical_bytes(const expr::Buffer& buffer);
+
+// A loop variable with the bounds of [0, extent).
+VarPtr loop_var(const std::string& name, const Expr& extent);
+// Constant extent, if known.
+std::optional<int64_t> constant(const Expr& extent);
+bool is_output(const Program& program, const BufferPtr& buffer);
+
+// Fills in what follows from the body: buffers in the program's order (inputs and packed ones that are read, then
+// those that are written), scratch bytes, symbols.
+tensor::LoweredKernel finish_kernel(const Program& program, std::string name, std::vector<Axis> grid, Stmt body,
+                                    double cost_ns_per_index, const std::vector<BufferPtr>& more_buffers = {});
+
+}  // namespace sardonyx::sketch

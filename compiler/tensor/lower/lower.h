@@ -1,0 +1,33 @@
+// Lowering: from a scheduled kernel body to what a code generator emits directly.
+//
+// After lower() every buffer is addressed by one flat index, Vector loops have become vector expressions, Unrolled
+// loops straight code, F16/BF16 arithmetic runs in F32, and calls of exp, tanh ... are polynomials. Each pass is a
+// function from statement to statement and can be tested alone; lower() is the list of them.
+#pragma once
+#include "compiler/expr/simplify.h"
+#include "compiler/tensor/kernel.h"
+
+namespace sardonyx::tensor {
+
+// All passes in order.
+Stmt lower(const Stmt& body, const expr::Scope& scope = {});
+
+// Data-dependent indices (an index that contains a Load) are checked against the buffer's dims, integer divisors that
+// contain a Load against zero. Runs on multi-dimensional indices.
+Stmt add_bound_checks(const Stmt& stmt);
+// Row-major flattening of all indices.
+Stmt flatten(const Stmt& stmt);
+// Unrolled loops become blocks, constants propagated.
+Stmt unroll(const Stmt& stmt);
+// Vector loops become Ramp and Broadcast expressions. Register buffers allocated inside get one element per lane.
+Stmt vectorize(const Stmt& stmt);
+// Simplifies integer expressions with the loops' bounds as facts; drops branches and loops that never run.
+Stmt simplify(const Stmt& stmt, const expr::Scope& scope = {});
+Expr simplify_index(const Expr& e, const expr::Scope& scope);
+// F16 and BF16 values are computed in F32: loads widen, stores round.
+Stmt legalize_types(const Stmt& stmt);
+// Expands Exp, Log, Tanh, Pow ... into arithmetic (F32 within 4 ulp, F64 within 1e-14 relative).
+Stmt expand_math(const Stmt& stmt);
+Expr expand_math(const Expr& call);
+
+}  // namespace sardonyx::tensor
