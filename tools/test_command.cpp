@@ -1,0 +1,207 @@
+// Conformance over ONNX's test folders, each test in a process of its own.
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <fstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "runtime/base/status.h"
+#include "tools/commands.h"
+#include "tools/test_case.h"
+#include "tools/text.h"
+#include "tools/usage_error.h"
+#include "tools/workers.h"
+
+namespace sardonyx::tools {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+enum class Verdict { Pass, Fail, Skip };
+constexpr const char* verdict_names[] = {"pass", "fail", "skip"};
+
+struct Outcome {
+  Verdict verdict = Verdict::Fail;
+  std::string reason;
+  double seconds = 0;
+};
+
+// Lines `name: reason`; empty ones and comments (#) aside.
+std::map<std::string, std::string> read_skip_list(const std::string& path) {
+  std::map<std::string, std::string> skips;
+  if (path.empty()) return skips;
+  std::ifstream file(path);
+  if (!file) throw UsageError(str("cannot read ", path));
+  int number = 0;
+  for (std::string line; std::getline(file, line);) {
+    ++number;
+    if (line.empty() || line[0] == '#') continue;
+    const size_t colon = line.find(": ");
+    if (colon == std::string::npos || colon + 2 >= line.size()) {
+      throw UsageError(str(path, ":", number, ": write `name: reason`"));
+    }
+    if (!skips.emplace(line.substr(0, colon), line.substr(colon + 2)).second) {
+      throw UsageError(str(path, ":", number, ": ", line.substr(0, colon), " is listed twice"));
+    }
+  }
+  return skips;
+}
+
+bool is_unsupported(Status status) { return (int(status) & 0xFF00) == 0x0200; }
+
+// "" when every data set gives what it should.
+std::string run_data_sets(const TestCase& test, Graph& graph, const Tolerance& tolerance) {
+  const auto sets = data_sets(test);
+  if (sets.empty()) return "the test has no test_data_set_0";
+  for (const DataSet& set : sets) {
+    const auto inputs = read_tensors(set.inputs, graph.signature().inputs);
+    const auto expected = read_tensors(set.outputs, graph.signature().outputs);
+    std::vector<HostTensor> outputs = expected;
+    for (HostTensor& output : outputs) output.allocate();
+    graph.bind(inputs, outputs);
+    graph.run();
+    for (const HostTensor& output : outputs) {
+      if (!output.guard_intact()) return str(set.name, ": bytes behind output '", output.name, "' were written");
+    }
+    graph.read_shapes(outputs);
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const std::string text = difference(expected[i], outputs[i], tolerance);
+      if (!text.empty()) return str(sets.size() > 1 ? set.name + ": " : "", text);
+    }
+  }
+  return "";
+}
+
+// What a worker does; its answer is the verdict's digit followed by the reason.
+std::string run_test(const TestCase& test, const Library& library, const TestOptions& options) {
+  Verdict verdict = Verdict::Fail;
+  std::string reason;
+  try {
+    const Device device = pick_device(library, options.backend);
+    const Backend backend(device, options.properties);
+    const MappedFile model(test.model());
+    const onnxStatus compatible =
+        library.fn().onnxGetBackendCompatibility(device.id(), model.bytes().size(), model.bytes().data());
+    try {
+      Graph graph(backend, model.bytes(), test.model());
+      if (compatible != ONNXIFI_STATUS_SUCCESS) {
+        reason = str("onnxGetBackendCompatibility says ", status_name(Status(compatible)),
+                     ", but onnxInitGraph takes the model");
+      } else {
+        reason = run_data_sets(test, graph, options.tolerance);
+        if (reason.empty()) verdict = Verdict::Pass;
+      }
+    } catch (const Error& error) {
+      reason = error.text();
+      if (is_unsupported(error.status()) && compatible == onnxStatus(error.status()) && !options.strict) {
+        verdict = Verdict::Skip;
+      }
+    }
+  } catch (const std::exception& error) {
+    reason = error.what();
+  }
+  return str(int(verdict), reason);
+}
+
+std::string last_line(const std::string& text) {
+  const size_t end = text.find_last_not_of('\n');
+  if (end == std::string::npos) return "";
+  const size_t start = text.rfind('\n', end);
+  return text.substr(start == std::string::npos ? 0 : start + 1,
+                     end - (start == std::string::npos ? 0 : start + 1) + 1);
+}
+
+Outcome judge(const WorkerResult& result, double timeout) {
+  Outcome outcome;
+  outcome.seconds = result.seconds;
+  if (result.end == WorkerResult::End::TimedOut) {
+    outcome.reason = str("hangs: killed after ", timeout, " s");
+  } else if (result.end == WorkerResult::End::Crashed || result.text.empty()) {
+    const char* signal = result.code > 0 ? strsignal(result.code) : nullptr;
+    outcome.reason = str("crashes: ", signal != nullptr ? signal : "no answer");
+    const std::string said = last_line(result.errors);
+    if (!said.empty()) outcome.reason += str(" (", said, ")");
+  } else {
+    outcome.verdict = Verdict(result.text[0] - '0');
+    outcome.reason = result.text.substr(1);
+  }
+  return outcome;
+}
+
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  return text;
+}
+
+}  // namespace
+
+int test_command(const TestOptions& options) {
+  const auto tests = find_tests(options.folders, options.pattern);
+  if (tests.empty()) throw UsageError(str("no test matches '", options.pattern, "'"));
+  const auto skips = read_skip_list(options.skip_list);
+  const Library library(options.library);
+  const size_t jobs = options.jobs > 0 ? options.jobs : usable_processors();
+
+  std::vector<Outcome> outcomes(tests.size());
+  size_t finished = 0;
+  {
+    Progress progress(options.progress, tests.size());
+    run_in_workers(
+        tests.size(), jobs, options.timeout, [&](size_t i) { return run_test(tests[i], library, options); },
+        [&](size_t i, const WorkerResult& result) {
+          outcomes[i] = judge(result, options.timeout);
+          progress.show(++finished, tests[i].name);
+        });
+  }
+
+  size_t counts[3] = {};
+  std::vector<std::string> stale;
+  Json report = {{"library", library.path()}, {"tests", Json::array()}};
+  for (size_t i = 0; i < tests.size(); ++i) {
+    Outcome& outcome = outcomes[i];
+    const auto skip = skips.find(tests[i].name);
+    if (skip != skips.end()) {
+      if (outcome.verdict == Verdict::Pass) stale.push_back(tests[i].name);
+      if (outcome.verdict == Verdict::Fail) {
+        outcome.verdict = Verdict::Skip;
+        outcome.reason = str("listed: ", skip->second);
+      }
+    }
+    ++counts[int(outcome.verdict)];
+    report["tests"].push_back({{"name", tests[i].name},
+                               {"result", verdict_names[int(outcome.verdict)]},
+                               {"reason", outcome.reason},
+                               {"seconds", outcome.seconds}});
+    const bool shown = outcome.verdict == Verdict::Fail || options.verbose;
+    if (shown && !options.json) {
+      std::printf("%s %s%s%s\n", verdict_names[int(outcome.verdict)], tests[i].name.c_str(),
+                  outcome.reason.empty() ? "" : ": ", one_line(outcome.reason).c_str());
+    }
+  }
+  const size_t passed = counts[int(Verdict::Pass)], failed = counts[int(Verdict::Fail)];
+  report["summary"] = {
+      {"passed", passed}, {"failed", failed}, {"skipped", counts[int(Verdict::Skip)]}, {"stale_skips", stale}};
+  if (!options.report.empty()) {
+    std::ofstream file(options.report);
+    if (!(file << report.dump(2) << "\n")) throw UsageError(str("cannot write ", options.report));
+  }
+  for (const auto& name : stale) {
+    std::fprintf(stderr, "%s: %s passes; take its line out\n", options.skip_list.c_str(), name.c_str());
+  }
+  const bool too_few = passed < options.floor;
+  if (too_few) std::fprintf(stderr, "%zu tests pass, the floor is %zu\n", passed, options.floor);
+  if (options.json) {
+    std::printf("%s\n", report.dump(2).c_str());
+  } else {
+    std::printf("%zu passed, %zu failed, %zu skipped of %zu\n", passed, failed, counts[int(Verdict::Skip)],
+                tests.size());
+  }
+  return failed > 0 || !stale.empty() || too_few ? 1 : 0;
+}
+
+}  // namespace sardonyx::tools
