@@ -47,7 +47,7 @@ struct DimExpr {
   int64_t value = 0;
   int32_t a = -1, b = -1, c = -1;
   int32_t axis = 0;
-  std::string name;  // symbol name for messages ("batch"), else empty
+  std::string name{};  // symbol name for messages ("batch"), else empty
 };
 
 struct ValueInfo {
@@ -63,10 +63,10 @@ struct ValueInfo {
   ValueId base = -1;
   DimId byte_offset = -1;  // View only; -1 is 0
   DType dtype = DType::None;
-  std::vector<DimId> dims;  // logical dims (row-major meaning)
-  DimId bytes = -1;         // physical byte size (padded blocked layouts are larger than the logical product);
-                            // -1: product of dims times the element size
-  std::string name;         // provenance for messages and traces
+  std::vector<DimId> dims{};  // logical dims (row-major meaning)
+  DimId bytes = -1;           // physical byte size (padded blocked layouts are larger than the logical product);
+                              // -1: product of dims times the element size
+  std::string name{};         // provenance for messages and traces
 };
 
 struct Block;
@@ -88,16 +88,16 @@ struct Step {
     Loop,      // see Block
   };
   Op op = Op::Launch;
-  std::vector<ValueId> inputs;
-  std::vector<ValueId> outputs;
-  std::vector<DimId> dims;
-  KernelPtr kernel;                          // Launch
-  std::vector<InPlace> in_place;             // Launch; the memory plan uses a pair when the input dies here
-  std::shared_ptr<const HostFunction> host;  // HostCall
-  std::vector<std::shared_ptr<Block>> blocks;
+  std::vector<ValueId> inputs{};
+  std::vector<ValueId> outputs{};
+  std::vector<DimId> dims{};
+  KernelPtr kernel{};                          // Launch
+  std::vector<InPlace> in_place{};             // Launch; the memory plan uses a pair when the input dies here
+  std::shared_ptr<const HostFunction> host{};  // HostCall
+  std::vector<std::shared_ptr<Block>> blocks{};
   Status status = Status::InternalError;  // Check
-  std::string text;                       // Check
-  std::string label;                      // source node names, for traces and errors
+  std::string text{};                     // Check
+  std::string label{};                    // source node names, for traces and errors
 };
 
 // A nested list of steps. If: no parameters. Loop: inputs of the step are [trip count i64 scalar or -1, condition bool
@@ -114,55 +114,55 @@ struct Step {
 // Several steps may write parts of one value through views of it (concatenation in place); a dynamic value gets its
 // memory when the first of them runs.
 struct Block {
-  std::vector<Step> steps;
-  std::vector<ValueId> parameters;
-  std::vector<ValueId> results;
+  std::vector<Step> steps{};
+  std::vector<ValueId> parameters{};
+  std::vector<ValueId> results{};
 };
 
 struct Constant {
-  Tensor tensor;  // logical dtype/dims, or U8 [bytes] for packed weights
-  std::string name;
+  Tensor tensor{};  // logical dtype/dims, or U8 [bytes] for packed weights
+  std::string name{};
 };
 
 // One graph input or output as the host sees it.
 struct IoInfo {
-  std::string name;
+  std::string name{};
   DType dtype = DType::None;
-  std::vector<DimId> dims;             // inputs: Input or Constant slots; outputs: any slot
-  std::vector<std::string> dim_names;  // symbol per dim, "" when static
-  bool rank_known = true;              // inputs without declared shape are not supported by the slice's program
-  bool data_dependent = false;         // outputs: described shape is an upper limit per dim
+  std::vector<DimId> dims{};             // inputs: Input or Constant slots; outputs: any slot
+  std::vector<std::string> dim_names{};  // symbol per dim, "" when static
+  bool rank_known = true;                // inputs without declared shape are not supported by the slice's program
+  bool data_dependent = false;           // outputs: described shape is an upper limit per dim
 };
 
 // Two dims that must agree once inputs are bound; a violation is MISMATCHING_SHAPE with `text`.
 struct DimEquality {
   DimId left = -1, right = -1;
-  std::string text;
+  std::string text{};
 };
 
 // What `sardonyx explain` prints per group; recorded at compile time.
 struct GroupReport {
-  std::string name;                       // "group 12"
-  std::vector<std::string> source_nodes;  // ONNX node names
-  std::string primitives;                 // "conv+add+relu"
-  std::string device;                     // "cpu"
-  std::string candidate;                  // "onednn.conv", "codegen.contraction mr=14 nr=2", "library.topk"
-  std::string reason;                     // why it won: estimated costs of the alternatives or their refusals
-  std::string layout;                     // "NCHW16c -> NCHW16c"
+  std::string name{};                       // "group 12"
+  std::vector<std::string> source_nodes{};  // ONNX node names
+  std::string primitives{};                 // "conv+add+relu"
+  std::string device{};                     // "cpu"
+  std::string candidate{};                  // "onednn.conv", "codegen.contraction mr=14 nr=2", "library.topk"
+  std::string reason{};                     // why it won: estimated costs of the alternatives or their refusals
+  std::string layout{};                     // "NCHW16c -> NCHW16c"
   double estimated_ns = 0;
 };
 
 // A program output whose value is not of kind Output (a view of an input, a constant, a temporary that lives on) is
 // copied to the host's buffer at the end of the run.
 struct Program {
-  std::vector<DimExpr> dims;
-  std::vector<ValueInfo> values;
+  std::vector<DimExpr> dims{};
+  std::vector<ValueInfo> values{};
   std::vector<IoInfo> inputs, outputs;
   std::vector<ValueId> input_values, output_values;
-  std::vector<DimEquality> equalities;
-  std::vector<Constant> constants;
+  std::vector<DimEquality> equalities{};
+  std::vector<Constant> constants{};
   Block main;
-  std::vector<GroupReport> report;
+  std::vector<GroupReport> report{};
 };
 
 // Throws Error(InternalError) unless every operand is in range, every dim slot is defined before its use, every value

@@ -62,11 +62,14 @@ inline std::shared_ptr<FunctionKernel> kernel(std::string name, Body body, doubl
 
 // out[i] = scale * in[i] + offset, f32.
 inline std::shared_ptr<FunctionKernel> affine(float scale, float offset, double ns_per_index = 1) {
-  return kernel("affine", [=](void* const* b, const int64_t*, void*, int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      static_cast<float*>(b[1])[i] = scale * static_cast<const float*>(b[0])[i] + offset;
-    return KernelOk;
-  }, ns_per_index);
+  return kernel(
+      "affine",
+      [=](void* const* b, const int64_t*, void*, int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i)
+          static_cast<float*>(b[1])[i] = scale * static_cast<const float*>(b[0])[i] + offset;
+        return KernelOk;
+      },
+      ns_per_index);
 }
 
 // out[i] = a[i] + b[i], f32.
@@ -117,14 +120,15 @@ class TestProgram {
   ValueId input(std::string name, std::vector<DimId> dims, DType dtype = DType::F32) {
     const int32_t index = int32_t(program_->inputs.size());
     program_->inputs.push_back({.name = name, .dtype = dtype, .dims = dims});
-    const ValueId id = value(
-        {.kind = ValueInfo::Kind::Input, .index = index, .dtype = dtype, .dims = std::move(dims), .name = name});
+    const ValueId id =
+        value({.kind = ValueInfo::Kind::Input, .index = index, .dtype = dtype, .dims = std::move(dims), .name = name});
     program_->input_values.push_back(id);
     return id;
   }
   ValueId output(std::string name, std::vector<DimId> dims, DType dtype = DType::F32, bool data_dependent = false) {
     const int32_t index = int32_t(program_->outputs.size());
-    const ValueId id = value({.kind = ValueInfo::Kind::Output, .index = index, .dtype = dtype, .dims = dims, .name = name});
+    const ValueId id =
+        value({.kind = ValueInfo::Kind::Output, .index = index, .dtype = dtype, .dims = dims, .name = name});
     output_of(id, std::move(name), data_dependent);
     return id;
   }
