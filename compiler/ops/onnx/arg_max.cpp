@@ -1,5 +1,6 @@
 // ArgMax and ArgMin.
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -11,10 +12,8 @@ std::vector<Value*> lower(Lowering& in) {
                                   in.attr_int("keepdims", 1) != 0)};
 }
 
-const OnnxOp arg_max{
-    {.name = "ArgMax", .since = {{1, lower<true>}, {11, lower<true>}, {12, lower<true>}, {13, lower<true>}}}};
-const OnnxOp arg_min{
-    {.name = "ArgMin", .since = {{1, lower<false>}, {11, lower<false>}, {12, lower<false>}, {13, lower<false>}}}};
+const OnnxOp arg_max{operator_row("ArgMax", {1, 11, 12, 13}, lower<true>)};
+const OnnxOp arg_min{operator_row("ArgMin", {1, 11, 12, 13}, lower<false>)};
 
 }  // namespace
 }  // namespace sardonyx::ops

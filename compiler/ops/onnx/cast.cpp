@@ -1,5 +1,6 @@
 // Cast and CastLike.
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -27,18 +28,8 @@ Value* cast(Lowering& in, DType dtype) {
 std::vector<Value*> lower_cast(Lowering& in) { return {cast(in, target(in))}; }
 std::vector<Value*> lower_cast_like(Lowering& in) { return {cast(in, in[1]->type.dtype)}; }
 
-const OnnxOp cast_op{{.name = "Cast",
-                      .since = {{1, lower_cast},
-                                {6, lower_cast},
-                                {9, lower_cast},
-                                {13, lower_cast},
-                                {19, lower_cast},
-                                {21, lower_cast},
-                                {23, lower_cast}}}};
-const OnnxOp cast_like{
-    {.name = "CastLike",
-     .since = {{15, lower_cast_like}, {19, lower_cast_like}, {21, lower_cast_like}, {23, lower_cast_like}},
-     .inputs = {2, 2}}};
+const OnnxOp cast_op{operator_row("Cast", {1, 6, 9, 13, 19, 21, 23}, lower_cast)};
+const OnnxOp cast_like{operator_row("CastLike", {15, 19, 21, 23}, lower_cast_like, {2, 2})};
 
 }  // namespace
 }  // namespace sardonyx::ops

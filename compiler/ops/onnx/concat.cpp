@@ -1,4 +1,5 @@
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -10,7 +11,7 @@ std::vector<Value*> lower(Lowering& in) {
   return {in.builder().concat(std::move(parts), axis)};
 }
 
-const OnnxOp op{{.name = "Concat", .since = {{1, lower}, {4, lower}, {11, lower}, {13, lower}}, .inputs = {1, -1}}};
+const OnnxOp op{operator_row("Concat", {1, 4, 11, 13}, lower, {1, -1})};
 
 }  // namespace
 }  // namespace sardonyx::ops

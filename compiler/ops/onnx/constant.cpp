@@ -1,5 +1,6 @@
 // Constant, ConstantOfShape, Identity.
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -38,29 +39,9 @@ std::vector<Value*> lower_constant_of_shape(Lowering& in) {
 
 std::vector<Value*> lower_identity(Lowering& in) { return {in[0]}; }
 
-const OnnxOp constant{{.name = "Constant",
-                       .since = {{1, lower_constant},
-                                 {9, lower_constant},
-                                 {11, lower_constant},
-                                 {12, lower_constant},
-                                 {13, lower_constant},
-                                 {19, lower_constant},
-                                 {21, lower_constant},
-                                 {23, lower_constant}},
-                       .inputs = {0, 0}}};
-const OnnxOp constant_of_shape{{.name = "ConstantOfShape",
-                                .since = {{9, lower_constant_of_shape},
-                                          {20, lower_constant_of_shape},
-                                          {21, lower_constant_of_shape},
-                                          {23, lower_constant_of_shape}}}};
-const OnnxOp identity{{.name = "Identity",
-                       .since = {{1, lower_identity},
-                                 {13, lower_identity},
-                                 {14, lower_identity},
-                                 {16, lower_identity},
-                                 {19, lower_identity},
-                                 {21, lower_identity},
-                                 {23, lower_identity}}}};
+const OnnxOp constant{operator_row("Constant", {1, 9, 11, 12, 13, 19, 21, 23}, lower_constant, {0, 0})};
+const OnnxOp constant_of_shape{operator_row("ConstantOfShape", {9, 20, 21, 23}, lower_constant_of_shape)};
+const OnnxOp identity{operator_row("Identity", {1, 13, 14, 16, 19, 21, 23}, lower_identity)};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -1,5 +1,6 @@
 // If and Loop.
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -28,25 +29,8 @@ std::vector<Value*> lower_loop(Lowering& in) {
                            });
 }
 
-const OnnxOp if_op{{.name = "If",
-                    .since = {{1, lower_if},
-                              {11, lower_if},
-                              {13, lower_if},
-                              {16, lower_if},
-                              {19, lower_if},
-                              {21, lower_if},
-                              {23, lower_if}},
-                    .outputs = {1, -1}}};
-const OnnxOp loop_op{{.name = "Loop",
-                      .since = {{1, lower_loop},
-                                {11, lower_loop},
-                                {13, lower_loop},
-                                {16, lower_loop},
-                                {19, lower_loop},
-                                {21, lower_loop},
-                                {23, lower_loop}},
-                      .inputs = {2, -1},
-                      .outputs = {1, -1}}};
+const OnnxOp if_op{operator_row("If", {1, 11, 13, 16, 19, 21, 23}, lower_if, {1, 1}, {1, -1})};
+const OnnxOp loop_op{operator_row("Loop", {1, 11, 13, 16, 19, 21, 23}, lower_loop, {2, -1}, {1, -1})};
 
 }  // namespace
 }  // namespace sardonyx::ops

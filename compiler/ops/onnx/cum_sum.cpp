@@ -1,4 +1,5 @@
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -10,7 +11,7 @@ std::vector<Value*> lower(Lowering& in) {
                                 in.attr_int("exclusive", 0) != 0, in.attr_int("reverse", 0) != 0)};
 }
 
-const OnnxOp op{{.name = "CumSum", .since = {{11, lower}, {14, lower}}, .inputs = {2, 2}}};
+const OnnxOp op{operator_row("CumSum", {11, 14}, lower, {2, 2})};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -1,5 +1,6 @@
 // DepthToSpace and SpaceToDepth: blocks of channels <-> blocks of pixels.
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -30,10 +31,8 @@ std::vector<Value*> lower_space_to_depth(Lowering& in) {
   return {b.reshape(x, {d[0], d[1] * s * s, height, width})};
 }
 
-const OnnxOp depth_to_space{
-    {.name = "DepthToSpace",
-     .since = {{1, lower_depth_to_space}, {11, lower_depth_to_space}, {13, lower_depth_to_space}}}};
-const OnnxOp space_to_depth{{.name = "SpaceToDepth", .since = {{1, lower_space_to_depth}, {13, lower_space_to_depth}}}};
+const OnnxOp depth_to_space{operator_row("DepthToSpace", {1, 11, 13}, lower_depth_to_space)};
+const OnnxOp space_to_depth{operator_row("SpaceToDepth", {1, 13}, lower_space_to_depth)};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -1,5 +1,6 @@
 // Dropout outside training: the identity and a mask that keeps everything.
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -16,10 +17,7 @@ std::vector<Value*> lower(Lowering& in) {
   return {x, b.full(b.scalar(mask, 1), x->type.dims)};
 }
 
-const OnnxOp op{{.name = "Dropout",
-                 .since = {{1, lower}, {6, lower}, {7, lower}, {10, lower}, {12, lower}, {13, lower}, {22, lower}},
-                 .inputs = {1, 3},
-                 .outputs = {1, 2}}};
+const OnnxOp op{operator_row("Dropout", {1, 6, 7, 10, 12, 13, 22}, lower, {1, 3}, {1, 2})};
 
 }  // namespace
 }  // namespace sardonyx::ops

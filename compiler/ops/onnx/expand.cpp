@@ -1,6 +1,7 @@
 // Expand and Tile.
 #include "compiler/expr/simplify.h"
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -61,8 +62,8 @@ std::vector<Value*> lower_tile(Lowering& in) {
   return {tile(in, x, repeats)};
 }
 
-const OnnxOp expand{{.name = "Expand", .since = {{8, lower_expand}, {13, lower_expand}}, .inputs = {2, 2}}};
-const OnnxOp tile_op{{.name = "Tile", .since = {{1, lower_tile}, {6, lower_tile}, {13, lower_tile}}, .inputs = {2, 3}}};
+const OnnxOp expand{operator_row("Expand", {8, 13}, lower_expand, {2, 2})};
+const OnnxOp tile_op{operator_row("Tile", {1, 6, 13}, lower_tile, {2, 3})};
 
 }  // namespace
 }  // namespace sardonyx::ops

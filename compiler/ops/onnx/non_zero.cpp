@@ -1,5 +1,6 @@
 // NonZero and Compress: results whose length depends on values.
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -19,8 +20,8 @@ std::vector<Value*> lower_compress(Lowering& in) {
   return {b.gather(x, b.squeeze(b.nonzero(in[1]), {0}), axis)};
 }
 
-const OnnxOp non_zero{{.name = "NonZero", .since = {{9, lower_non_zero}, {13, lower_non_zero}}}};
-const OnnxOp compress{{.name = "Compress", .since = {{9, lower_compress}, {11, lower_compress}}, .inputs = {2, 2}}};
+const OnnxOp non_zero{operator_row("NonZero", {9, 13}, lower_non_zero)};
+const OnnxOp compress{operator_row("Compress", {9, 11}, lower_compress, {2, 2})};
 
 }  // namespace
 }  // namespace sardonyx::ops

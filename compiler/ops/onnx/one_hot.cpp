@@ -1,5 +1,6 @@
 // OneHot: select(iota along the new axis == index, on, off); an index out of [-depth, depth) matches nothing.
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -19,7 +20,7 @@ std::vector<Value*> lower(Lowering& in) {
   return {b.select(b.equal(b.iota(DType::I64, dims, axis), index), on, off)};
 }
 
-const OnnxOp op{{.name = "OneHot", .since = {{9, lower}, {11, lower}}, .inputs = {3, 3}}};
+const OnnxOp op{operator_row("OneHot", {9, 11}, lower, {3, 3})};
 
 }  // namespace
 }  // namespace sardonyx::ops

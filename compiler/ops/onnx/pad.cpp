@@ -1,6 +1,7 @@
 // Pad: negative pads crop.
 #include "compiler/expr/simplify.h"
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -52,10 +53,7 @@ std::vector<Value*> lower(Lowering& in) {
   return {b.pad(x, before, after, mode_of(in), fill)};
 }
 
-const OnnxOp op{
-    {.name = "Pad",
-     .since = {{1, lower}, {2, lower}, {11, lower}, {13, lower}, {18, lower}, {19, lower}, {21, lower}, {23, lower}},
-     .inputs = {1, 4}}};
+const OnnxOp op{operator_row("Pad", {1, 2, 11, 13, 18, 19, 21, 23}, lower, {1, 4})};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -1,5 +1,6 @@
 #include "compiler/expr/simplify.h"
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -28,7 +29,7 @@ std::vector<Value*> lower(Lowering& in) {
   return {b.add(start, b.mul(index, delta))};
 }
 
-const OnnxOp op{{.name = "Range", .since = {{11, lower}}, .inputs = {3, 3}}};
+const OnnxOp op{operator_row("Range", {11}, lower, {3, 3})};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -3,6 +3,7 @@
 
 #include "compiler/expr/simplify.h"
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -113,22 +114,8 @@ std::vector<Value*> lower_flatten(Lowering& in) {
   return {in.builder().reshape(x, {rows, columns})};
 }
 
-const OnnxOp reshape{{.name = "Reshape",
-                      .since = {{1, lower_reshape},
-                                {5, lower_reshape},
-                                {13, lower_reshape},
-                                {14, lower_reshape},
-                                {19, lower_reshape},
-                                {21, lower_reshape},
-                                {23, lower_reshape}},
-                      .inputs = {1, 2}}};
-const OnnxOp flatten{{.name = "Flatten",
-                      .since = {{1, lower_flatten},
-                                {9, lower_flatten},
-                                {11, lower_flatten},
-                                {13, lower_flatten},
-                                {21, lower_flatten},
-                                {23, lower_flatten}}}};
+const OnnxOp reshape{operator_row("Reshape", {1, 5, 13, 14, 19, 21, 23}, lower_reshape, {1, 2})};
+const OnnxOp flatten{operator_row("Flatten", {1, 9, 11, 13, 21, 23}, lower_flatten)};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -1,5 +1,6 @@
 // ReverseSequence: time step t of batch entry i reads length[i] - 1 - t while t < length[i], else t.
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -21,7 +22,7 @@ std::vector<Value*> lower(Lowering& in) {
   return {b.gather_elements(x, b.broadcast(index, x->type.dims), int64_t(time))};
 }
 
-const OnnxOp op{{.name = "ReverseSequence", .since = {{10, lower}}, .inputs = {2, 2}}};
+const OnnxOp op{operator_row("ReverseSequence", {10}, lower, {2, 2})};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -1,5 +1,6 @@
 // Scatter (opset 9, 10), ScatterElements, ScatterND.
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -17,13 +18,9 @@ std::vector<Value*> lower_elements(Lowering& in) {
 
 std::vector<Value*> lower_nd(Lowering& in) { return {in.builder().scatter_nd(in[0], in[1], in[2], reduction(in))}; }
 
-const OnnxOp scatter{{.name = "Scatter", .since = {{9, lower_elements}, {11, lower_elements}}, .inputs = {3, 3}}};
-const OnnxOp scatter_elements{
-    {.name = "ScatterElements",
-     .since = {{11, lower_elements}, {13, lower_elements}, {16, lower_elements}, {18, lower_elements}},
-     .inputs = {3, 3}}};
-const OnnxOp scatter_nd{
-    {.name = "ScatterND", .since = {{11, lower_nd}, {13, lower_nd}, {16, lower_nd}, {18, lower_nd}}, .inputs = {3, 3}}};
+const OnnxOp scatter{operator_row("Scatter", {9, 11}, lower_elements, {3, 3})};
+const OnnxOp scatter_elements{operator_row("ScatterElements", {11, 13, 16, 18}, lower_elements, {3, 3})};
+const OnnxOp scatter_nd{operator_row("ScatterND", {11, 13, 16, 18}, lower_nd, {3, 3})};
 
 }  // namespace
 }  // namespace sardonyx::ops

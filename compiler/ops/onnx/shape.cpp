@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -19,15 +20,8 @@ std::vector<Value*> lower_size(Lowering& in) {
   return {in.builder().dims_tensor({graph::element_count(in[0]->type)}, {})};
 }
 
-const OnnxOp shape{{.name = "Shape",
-                    .since = {{1, lower_shape},
-                              {13, lower_shape},
-                              {15, lower_shape},
-                              {19, lower_shape},
-                              {21, lower_shape},
-                              {23, lower_shape}}}};
-const OnnxOp size{{.name = "Size",
-                   .since = {{1, lower_size}, {13, lower_size}, {19, lower_size}, {21, lower_size}, {23, lower_size}}}};
+const OnnxOp shape{operator_row("Shape", {1, 13, 15, 19, 21, 23}, lower_shape)};
+const OnnxOp size{operator_row("Size", {1, 13, 19, 21, 23}, lower_size)};
 
 }  // namespace
 }  // namespace sardonyx::ops

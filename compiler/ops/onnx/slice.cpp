@@ -1,6 +1,7 @@
 // Slice: starts and ends count from the end when negative and are clamped to the dim, as in numpy.
 #include "compiler/expr/simplify.h"
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -67,7 +68,7 @@ std::vector<Value*> lower(Lowering& in) {
   return {in.builder().slice(x, starts, dims, steps)};
 }
 
-const OnnxOp op{{.name = "Slice", .since = {{1, lower}, {10, lower}, {11, lower}, {13, lower}}, .inputs = {1, 5}}};
+const OnnxOp op{operator_row("Slice", {1, 10, 11, 13}, lower, {1, 5})};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -1,6 +1,7 @@
 // Split: sizes from an attribute or input, else equal parts (opset 18: num_outputs, the last part may be smaller).
 #include "compiler/expr/simplify.h"
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -39,10 +40,7 @@ std::vector<Value*> lower(Lowering& in) {
   return parts;
 }
 
-const OnnxOp op{{.name = "Split",
-                 .since = {{1, lower}, {2, lower}, {11, lower}, {13, lower}, {18, lower}},
-                 .inputs = {1, 2},
-                 .outputs = {1, -1}}};
+const OnnxOp op{operator_row("Split", {1, 2, 11, 13, 18}, lower, {1, 2}, {1, -1})};
 
 }  // namespace
 }  // namespace sardonyx::ops

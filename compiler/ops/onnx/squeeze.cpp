@@ -1,5 +1,6 @@
 // Squeeze and Unsqueeze: axes are an attribute before opset 13, an input since.
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -21,17 +22,8 @@ std::vector<Value*> lower_unsqueeze(Lowering& in) {
   return {in.builder().unsqueeze(in[0], *axes)};
 }
 
-const OnnxOp squeeze{
-    {.name = "Squeeze",
-     .since = {{1, lower_squeeze}, {11, lower_squeeze}, {13, lower_squeeze}, {21, lower_squeeze}, {23, lower_squeeze}},
-     .inputs = {1, 2}}};
-const OnnxOp unsqueeze{{.name = "Unsqueeze",
-                        .since = {{1, lower_unsqueeze},
-                                  {11, lower_unsqueeze},
-                                  {13, lower_unsqueeze},
-                                  {21, lower_unsqueeze},
-                                  {23, lower_unsqueeze}},
-                        .inputs = {1, 2}}};
+const OnnxOp squeeze{operator_row("Squeeze", {1, 11, 13, 21, 23}, lower_squeeze, {1, 2})};
+const OnnxOp unsqueeze{operator_row("Unsqueeze", {1, 11, 13, 21, 23}, lower_unsqueeze, {1, 2})};
 
 }  // namespace
 }  // namespace sardonyx::ops

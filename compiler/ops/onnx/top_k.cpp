@@ -1,4 +1,5 @@
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -17,7 +18,7 @@ std::vector<Value*> lower(Lowering& in) {
   return b.topk(in[0], k, axis, in.attr_int("largest", 1) != 0, in.attr_int("sorted", 1) != 0);
 }
 
-const OnnxOp op{{.name = "TopK", .since = {{1, lower}, {10, lower}, {11, lower}}, .inputs = {1, 2}, .outputs = {2, 2}}};
+const OnnxOp op{operator_row("TopK", {1, 10, 11}, lower, {1, 2}, {2, 2})};
 
 }  // namespace
 }  // namespace sardonyx::ops

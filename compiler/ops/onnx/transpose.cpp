@@ -1,6 +1,7 @@
 #include <numeric>
 
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -11,7 +12,7 @@ std::vector<Value*> lower(Lowering& in) {
   return {in.builder().transpose(in[0], in.attr_ints("perm", reversed))};
 }
 
-const OnnxOp op{{.name = "Transpose", .since = {{1, lower}, {13, lower}, {21, lower}, {23, lower}}}};
+const OnnxOp op{operator_row("Transpose", {1, 13, 21, 23}, lower)};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -1,5 +1,6 @@
 // EyeLike and Trilu: comparisons of row and column numbers.
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -31,8 +32,8 @@ std::vector<Value*> lower_trilu(Lowering& in) {
   return {b.select(kept, x, b.scalar_like(x, 0))};
 }
 
-const OnnxOp eye_like{{.name = "EyeLike", .since = {{9, lower_eye_like}, {22, lower_eye_like}}}};
-const OnnxOp trilu{{.name = "Trilu", .since = {{14, lower_trilu}}, .inputs = {1, 2}}};
+const OnnxOp eye_like{operator_row("EyeLike", {9, 22}, lower_eye_like)};
+const OnnxOp trilu{operator_row("Trilu", {14}, lower_trilu, {1, 2})};
 
 }  // namespace
 }  // namespace sardonyx::ops
