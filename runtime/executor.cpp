@@ -67,6 +67,8 @@ void Executor::run_step(const Command& command) {
     throw Error(error.status(), step_name(*info.step) + ": " + error.text());
   } catch (const std::bad_alloc&) {
     fail(Status::NoSystemMemory, step_name(*info.step), ": out of memory");
+  } catch (const std::exception& error) {
+    fail(Status::InternalError, step_name(*info.step), ": ", error.what());
   }
   if (trace_ != nullptr)
     trace_->push_back({info.step->label, "step",
