@@ -36,24 +36,72 @@ enum class Kind : uint8_t {
   FloatImm,  // float constant: float_value
   Var,       // symbol or loop variable: var
   Cast,      // a converted to type (C semantics; float->int truncates and saturates, NaN gives 0; x->Bool is x != 0)
-  Add, Sub, Mul, Div, Mod, TruncDiv, TruncRem, Min, Max,
-  Eq, Ne, Lt, Le,
-  And, Or, Not,  // Bool only (bitwise operations on integers are Calls)
-  Select,    // args: condition, then, else
-  Load,      // buffer[args...]; one index per dim of the buffer, or a single flat element index when buffer is flat
-  Call,      // function(args...), element-wise
-  Ramp,      // args[0] + args[1] * lane index, `lanes` lanes
-  Broadcast, // args[0] in every lane
+  Add,
+  Sub,
+  Mul,
+  Div,
+  Mod,
+  TruncDiv,
+  TruncRem,
+  Min,
+  Max,
+  Eq,
+  Ne,
+  Lt,
+  Le,
+  And,
+  Or,
+  Not,        // Bool only (bitwise operations on integers are Calls)
+  Select,     // args: condition, then, else
+  Load,       // buffer[args...]; one index per dim of the buffer, or a single flat element index when buffer is flat
+  Call,       // function(args...), element-wise
+  Ramp,       // args[0] + args[1] * lane index, `lanes` lanes
+  Broadcast,  // args[0] in every lane
 };
 
 // Element-wise functions. All are pure. Float functions accept F32 and F64 (others are legalised to F32).
 enum class Function : uint8_t {
-  Abs, Sign, Floor, Ceil, Round /* half to even */, Trunc, Sqrt, Exp, Log, Log1p, Expm1, Sin, Cos, Tan, Asin, Acos, Atan,
-  Sinh, Cosh, Tanh, Asinh, Acosh, Atanh, Erf, Sigmoid, Pow, Fmod, IsNan, IsInf,
+  Abs,
+  Sign,
+  Floor,
+  Ceil,
+  Round /* half to even */,
+  Trunc,
+  Sqrt,
+  Exp,
+  Log,
+  Log1p,
+  Expm1,
+  Sin,
+  Cos,
+  Tan,
+  Asin,
+  Acos,
+  Atan,
+  Sinh,
+  Cosh,
+  Tanh,
+  Asinh,
+  Acosh,
+  Atanh,
+  Erf,
+  Sigmoid,
+  Pow,
+  Fmod,
+  IsNan,
+  IsInf,
   Fma,  // a * b + c, contracted where the target can
-  BitAnd, BitOr, BitXor, BitNot, ShiftLeft, ShiftRight /* arithmetic when signed */,
+  BitAnd,
+  BitOr,
+  BitXor,
+  BitNot,
+  ShiftLeft,
+  ShiftRight /* arithmetic when signed */,
   Bits,  // reinterprets F32 <-> I32 and F64 <-> I64; only after math expansion
-  ReduceAdd, ReduceMul, ReduceMin, ReduceMax,  // horizontal: vector -> scalar; only after vectorisation
+  ReduceAdd,
+  ReduceMul,
+  ReduceMin,
+  ReduceMax,  // horizontal: vector -> scalar; only after vectorisation
 };
 std::string_view function_name(Function function);
 
@@ -153,10 +201,10 @@ Expr max(const Expr& a, const Expr& b);
 Expr ceil_div(const Expr& a, const Expr& b);  // (a + b - 1) / b
 
 // ---- queries ----
-bool equal(const Expr& a, const Expr& b);                // structural
-std::optional<int64_t> as_int(const Expr& e);            // the value of an IntImm
+bool equal(const Expr& a, const Expr& b);      // structural
+std::optional<int64_t> as_int(const Expr& e);  // the value of an IntImm
 bool is_const(const Expr& e, int64_t value);
-std::string to_string(const Expr& e);                    // "floordiv(H + 1, 2)"; round-trips through parse for I64
+std::string to_string(const Expr& e);  // "floordiv(H + 1, 2)"; round-trips through parse for I64
 bool uses_var(const Expr& e, const Variable* var);
 
 }  // namespace sardonyx::expr

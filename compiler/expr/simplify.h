@@ -33,7 +33,7 @@ struct Linear {
 };
 std::optional<Linear> linear_in(const Expr& e, const VarPtr& var);
 
-// Calls `f` on every node once per occurrence, parents first; returning false skips the children.
+// Calls `f` on every distinct node once, parents first; returning false skips the children.
 void visit(const Expr& e, const std::function<bool(const Expr&)>& f);
 // Bottom-up rewrite: `f` gets each node with already rewritten args and returns it or a replacement.
 Expr mutate(const Expr& e, const std::function<Expr(const Expr&)>& f);
