@@ -30,7 +30,7 @@ struct Term {
 };
 
 struct Axis {
-  VarPtr var;    // runs over [0, extent)
+  VarPtr var;  // runs over [0, extent)
   Expr extent;
 };
 
@@ -41,10 +41,10 @@ Expr combine(Reduce reduce, const Expr& a, const Expr& b);
 
 struct Stage {
   BufferPtr output;
-  std::vector<Axis> axes;          // one per dim of the output
-  std::vector<Axis> reduce_axes;   // empty unless reduce != None
+  std::vector<Axis> axes;         // one per dim of the output
+  std::vector<Axis> reduce_axes;  // empty unless reduce != None
   Reduce reduce = Reduce::None;
-  Expr body;                       // value of one point (before reduction)
+  Expr body;  // value of one point (before reduction)
   // Scan stages (cumulate, recurrences): the body may load `output` at smaller indices of axis `scan_axis`, which must
   // then run serially in order; -1 otherwise.
   int scan_axis = -1;
@@ -75,11 +75,14 @@ class ProgramBuilder {
   void output(const Term& term);
   // The buffer behind a term that is exactly a stage or input, else null.
   BufferPtr buffer_of(const Term& term) const;
+  // The program with simplified bodies, without stages that no output needs.
   Program finish();
 
  private:
+  Term define(Stage stage);
+  std::vector<Axis> axes_over(const std::vector<Expr>& dims, const char* prefix) const;
+
   Program program_;
-  std::vector<std::pair<std::string, BufferPtr>> origins_;
 };
 
 }  // namespace sardonyx::tensor
