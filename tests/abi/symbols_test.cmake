@@ -1,0 +1,28 @@
+# cmake -DLIBRARY=... -DNM=... -DREADELF=... -P symbols_test.cmake: what the library exports, and how it is named.
+execute_process(COMMAND ${NM} -D --defined-only ${LIBRARY} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+string(STRIP "${symbols}" symbols)
+string(REPLACE "\n" ";" symbols "${symbols}")
+set(found "")
+foreach(line ${symbols})
+  if(NOT line MATCHES "^[0-9a-f]+ ([A-Za-z]) (onnx[A-Za-z]*)$")
+    message(SEND_ERROR "unexpected symbol: ${line}")
+  elseif(CMAKE_MATCH_1 STREQUAL "u")
+    message(SEND_ERROR "unique symbol: ${line}")
+  endif()
+  list(APPEND found "${CMAKE_MATCH_2}")
+endforeach()
+set(expected
+    onnxGetBackendIDs onnxReleaseBackendID onnxGetBackendInfo onnxGetBackendCompatibility onnxInitBackend
+    onnxReleaseBackend onnxInitEvent onnxSignalEvent onnxGetEventState onnxWaitEvent onnxReleaseEvent onnxInitGraph
+    onnxSetGraphIO onnxRunGraph onnxReleaseGraph onnxGetExtensionFunctionAddress onnxSetIOAndRunGraph)
+list(SORT found)
+list(SORT expected)
+if(NOT found STREQUAL expected)
+  message(SEND_ERROR "the library exports ${found}")
+endif()
+execute_process(COMMAND ${READELF} -d ${LIBRARY} OUTPUT_VARIABLE dynamic COMMAND_ERROR_IS_FATAL ANY)
+foreach(entry "soname: \\[libonnxifi\\.so\\.1\\]" "SYMBOLIC" "NODELETE")
+  if(NOT dynamic MATCHES "${entry}")
+    message(SEND_ERROR "not in the dynamic section: ${entry}")
+  endif()
+endforeach()
