@@ -18,6 +18,9 @@ namespace sardonyx::runtime {
 namespace {
 constexpr size_t plan_limit = 64;
 
+// True while this thread executes a run, the callbacks of its output event included.
+thread_local bool performing = false;
+
 struct Outcome {
   Status status = Status::Success;
   std::string text;
@@ -136,7 +139,14 @@ void Session::State::unblock(Run* run) {
     std::lock_guard lock(runs_mutex);
     if (--run->blockers > 0) return;
   }
-  context->dispatcher().enqueue(run);
+  // A small run executes on the thread that made it ready (the one that signals its input); not inside another run,
+  // so that chains of any length need no stack.
+  if (run->binding->plan->cost_ns < inline_cost_ns && !performing) {
+    KernelThreadScope scope;
+    run->execute(nullptr);
+  } else {
+    context->dispatcher().enqueue(run);
+  }
 }
 
 Outcome Session::State::attempt(Run& run, Team* team, std::vector<TraceEvent>* events) noexcept {
@@ -168,6 +178,7 @@ Outcome Session::State::attempt(Run& run, Team* team, std::vector<TraceEvent>* e
 }
 
 void Session::State::perform(Run& run, Team* team) noexcept {
+  const bool nested = std::exchange(performing, true);
   std::vector<TraceEvent> events;
   Outcome outcome = attempt(run, team, trace ? &events : nullptr);
   run.output->signal(outcome.status, std::move(outcome.text));
@@ -177,6 +188,7 @@ void Session::State::perform(Run& run, Team* team) noexcept {
     context->dispatcher().enqueue(ready);
     ready = next;
   }
+  performing = nested;
 }
 
 void Session::State::Run::execute(Team* team) noexcept {

@@ -60,9 +60,10 @@ class Session : public std::enable_shared_from_this<Session> {
   std::vector<Dims> infer(std::span<const Dims> inputs);
 
   // Starts a run once `input` is signalled; returns at once (a small run whose input is already signalled may execute
-  // inline). Signals `output` with the run's status. If `input` carries a failure the run fails with that status.
-  // Runs that share buffers execute in order of submission; a run whose input is unsignalled does not stop others.
-  // Several threads may submit. The session stays alive until its runs are done.
+  // inline, and one that waits for its input may execute on the thread that signals it). Signals `output` with the
+  // run's status. If `input` carries a failure the run fails with that status. Runs that share buffers execute in order
+  // of submission; a run whose input is unsignalled does not stop others. Several threads may submit. The session stays
+  // alive until its runs are done.
   void submit(std::shared_ptr<Binding> binding, EventPtr input, EventPtr output);
 
   // Returns once every submitted run has signalled its output.
