@@ -55,6 +55,8 @@ void Memory::reserve(int64_t bytes) {
 bool Memory::try_reserve(int64_t bytes) noexcept {
   if (bytes <= bytes_) return true;
   release();
+  // The system may promise more than it has; do not find out by touching it.
+  if (bytes > physical_memory()) return false;
   // Large blocks come straight from the system, so that they go back to it and can sit on huge pages.
   if (bytes >= 2 * huge_page) {
     const int64_t size = round_up(bytes, huge_page);
@@ -89,6 +91,7 @@ int64_t physical_memory() {
 }
 
 DynamicBlock BlockCache::take(int64_t bytes) {
+  require(bytes <= physical_memory(), Status::NoSystemMemory, "cannot allocate ", bytes, " bytes");
   const int64_t capacity = size_class(bytes);
   for (size_t i = idle_.size(); i-- > 0;) {
     if (idle_[i].capacity != capacity) continue;

@@ -59,11 +59,11 @@ class Session : public std::enable_shared_from_this<Session> {
   // Output shapes for input shapes; data-dependent dims are -1. Throws MismatchingShape.
   std::vector<Dims> infer(std::span<const Dims> inputs);
 
-  // Starts a run once `input` is signalled; returns at once (a small run whose input is already signalled may execute
-  // inline, and one that waits for its input may execute on the thread that signals it). Signals `output` with the
-  // run's status. If `input` carries a failure the run fails with that status. Runs that share buffers execute in order
-  // of submission; a run whose input is unsignalled does not stop others. Several threads may submit. The session stays
-  // alive until its runs are done.
+  // Starts a run once `input` is signalled; returns at once. A small run may execute inline: on the calling thread when
+  // its input is signalled already, else on the thread that signals it. Signals `output` with the run's status. If
+  // `input` carries a failure the run fails with that status.
+  // Runs that share buffers execute in order of submission; a run whose input is unsignalled does not stop others.
+  // Several threads may submit. The session stays alive until its runs are done.
   void submit(std::shared_ptr<Binding> binding, EventPtr input, EventPtr output);
 
   // Returns once every submitted run has signalled its output.
