@@ -88,7 +88,8 @@ Expr Builder::require_equal(const Expr& a, const Expr& b, const std::string& wha
   // An untaken branch must not fail the run, and symbols of regions exist inside only: there a node checks.
   if (region_ == &graph_.body() && bound_by_inputs(graph_, left) && bound_by_inputs(graph_, right)) {
     bool recorded = std::any_of(graph_.equalities.begin(), graph_.equalities.end(), [&](const Equality& e) {
-      return expr::equal(e.left, left) && expr::equal(e.right, right);
+      return (expr::equal(e.left, left) && expr::equal(e.right, right)) ||
+             (expr::equal(e.left, right) && expr::equal(e.right, left));
     });
     if (!recorded) graph_.equalities.push_back({left, right, text});
   } else {
@@ -198,7 +199,7 @@ Value* Builder::binary(BinaryFunction function, Value* a, Value* b) {
   auto dims = broadcast_dims(a->type.dims, b->type.dims);
   auto attributes = std::make_shared<BinaryAttrs>();
   attributes->function = function;
-  return create(Op::binary, std::move(attributes), {broadcast(a, dims), broadcast(b, dims)})->result();
+  return create(Op::binary, std::move(attributes), {broadcast_agreed(a, dims), broadcast_agreed(b, dims)})->result();
 }
 
 Value* Builder::select(Value* condition, Value* then_value, Value* else_value) {
@@ -207,7 +208,8 @@ Value* Builder::select(Value* condition, Value* then_value, Value* else_value) {
           to_string(else_value->type), ": expected bool and two equal data types");
   auto dims = broadcast_dims(condition->type.dims, broadcast_dims(then_value->type.dims, else_value->type.dims));
   return create(Op::select, std::make_shared<NoAttrs>(),
-                {broadcast(condition, dims), broadcast(then_value, dims), broadcast(else_value, dims)})
+                {broadcast_agreed(condition, dims), broadcast_agreed(then_value, dims),
+                 broadcast_agreed(else_value, dims)})
       ->result();
 }
 

@@ -123,6 +123,8 @@ class Builder {
  private:
   // A node of given types, at the insertion point, without folding.
   Node* add_node(Op op, AttributesPtr attributes, std::vector<Value*> operands, std::vector<TensorType> types);
+  // broadcast() of dims that broadcast_dims() has already compared.
+  Value* broadcast_agreed(Value* x, std::vector<Expr> dims);
   static int64_t normal_axis(int64_t axis, int rank, const char* what);
   static std::vector<int64_t> normal_axes(std::vector<int64_t> axes, int rank, const char* what);  // sorted
 

@@ -39,6 +39,11 @@ Value* Builder::broadcast(Value* x, std::vector<Expr> dims) {
     if (!expr::is_const(from, 1))
       require_equal(from, to, str("broadcast of ", to_string(x->type), " to ", shape_text(dims)));
   }
+  return broadcast_agreed(x, std::move(dims));
+}
+
+Value* Builder::broadcast_agreed(Value* x, std::vector<Expr> dims) {
+  if (same_dims(x->type.dims, dims)) return x;
   auto attributes = std::make_shared<BroadcastAttrs>();
   attributes->dims = std::move(dims);
   return create(Op::broadcast, std::move(attributes), {x})->result();

@@ -50,46 +50,40 @@ std::optional<std::vector<int64_t>> constants(const Index& index) {
   return values;
 }
 
-// A memory access that simplification must remove (it may stand in an arm of a select that is never taken).
-Expr unknown(DType dtype) {
-  auto buffer = std::make_shared<expr::Buffer>();
-  buffer->name = "unknown";
-  buffer->dtype = dtype;
-  return expr::load(buffer, {});
-}
-
-// A term that answers from symbolic contents.
-Term contents_term(const Value& value, std::vector<int64_t> dims, const std::vector<Expr>& contents) {
-  DType dtype = value.type.dtype;
-  return {dtype, value.type.dims, [dtype, dims = std::move(dims), contents](const Index& index) {
-            auto at = constants(index);
-            int64_t position = at ? flat_position(*at, dims) : -1;
-            return position < 0 ? unknown(dtype) : expr::cast(contents[size_t(position)], dtype);
-          }};
-}
-
-// Replaces loads of the stages of a program by what the stages compute, at constant indices.
+// Replaces loads at constant indices by what is known: contents of operands, and what the stages of the program
+// compute.
 class Expander {
  public:
-  explicit Expander(const tensor::Program& program) {
+  Expander(const tensor::Program& program, std::span<Value* const> operands) {
+    for (size_t i = 0; i < operands.size(); ++i) operands_[program.inputs[i].get()] = operands[i];
     for (const auto& stage : program.stages) stages_[stage.output.get()] = &stage;
   }
 
+  // Simplifies first, so that untaken arms of selects, whose indices may be out of range, are gone.
   Expr expand(const Expr& e) {
     Expr simple = expr::simplify(e);
-    if (simple->args.empty() && simple->kind != Kind::Load) return simple;
     return expr::simplify(
         expr::mutate(simple, [this](const Expr& part) { return part->kind == Kind::Load ? load(part) : part; }));
   }
 
  private:
   Expr load(const Expr& e) {
-    auto found = stages_.find(e->buffer.get());
     auto index = constants(e->args);
-    if (found == stages_.end() || !index || ++expansions_ > max_expansions) throw NotFoldable{};
-    const tensor::Stage& stage = *found->second;
+    if (!index || ++expansions_ > max_expansions) throw NotFoldable{};
+    if (auto operand = operands_.find(e->buffer.get()); operand != operands_.end()) {
+      const Value& value = *operand->second;
+      int64_t position = flat_position(*index, *static_dims(value.type));
+      if (position < 0) throw NotFoldable{};
+      return expr::cast((*value.contents)[size_t(position)], value.type.dtype);
+    }
+    auto stage = stages_.find(e->buffer.get());
+    if (stage == stages_.end()) throw NotFoldable{};
+    return compute(*stage->second, *index);
+  }
+
+  Expr compute(const tensor::Stage& stage, const std::vector<int64_t>& index) {
     expr::Substitution at;
-    for (size_t i = 0; i < index->size(); ++i) at[stage.axes[i].var.get()] = Expr((*index)[i]);
+    for (size_t i = 0; i < index.size(); ++i) at[stage.axes[i].var.get()] = Expr(index[i]);
     if (stage.reduce == tensor::Reduce::None) return expand(expr::substitute(stage.body, at));
     std::vector<int64_t> extents;
     for (const auto& axis : stage.reduce_axes) {
@@ -108,6 +102,7 @@ class Expander {
     return expr::simplify(result);
   }
 
+  std::unordered_map<const expr::Buffer*, const Value*> operands_;
   std::unordered_map<const expr::Buffer*, const tensor::Stage*> stages_;
   int expansions_ = 0;
 };
@@ -174,15 +169,15 @@ std::optional<std::vector<Expr>> fold_contents(Op op, const Attributes& attribut
   int64_t count = sardonyx::element_count(*dims);
   if (count > max_contents || (!is_integer(result.dtype) && result.dtype != DType::Bool)) return std::nullopt;
   std::vector<Term> terms;
+  tensor::ProgramBuilder builder;
   for (Value* operand : operands) {
-    auto operand_dims = static_dims(operand->type);
-    if (!operand->contents || !operand_dims) return std::nullopt;
-    terms.push_back(contents_term(*operand, *operand_dims, *operand->contents));
+    if (!operand->contents || !static_dims(operand->type)) return std::nullopt;
+    terms.push_back(builder.input("x", operand->type.dtype, operand->type.dims));
   }
   try {
-    tensor::ProgramBuilder builder;
     Term output = def.express(attributes, terms, std::span(&result, 1), builder)[0];
-    Expander expander(builder.finish());
+    const tensor::Program program = builder.finish();
+    Expander expander(program, operands);
     std::vector<Expr> contents;
     for (int64_t i = 0; i < count; ++i) {
       Index index;

@@ -1,7 +1,7 @@
 // Folding at construction: the value of a node about to be made, when it is small and follows from its operands.
 //
 // Nothing here knows single operators: a node's contents are its tensor expression (OpDef::express) evaluated at every
-// index of the result, with Terms that answer from the operands' contents. So Shape -> Gather -> Mul -> Concat of any
+// index of the result, with loads answered from the operands' contents. So Shape -> Gather -> Mul -> Concat of any
 // length becomes one list of dim expressions.
 #pragma once
 #include <optional>

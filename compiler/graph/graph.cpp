@@ -29,6 +29,8 @@ std::string identifier(const std::string& name) {
   std::string result;
   for (char c : name) result += std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
   if (result.empty() || std::isdigit(static_cast<unsigned char>(result[0]))) result = "s" + result;
+  for (const char* reserved : {"min", "max", "select", "floordiv", "floormod", "truncdiv", "truncrem", "true", "false"})
+    if (result == reserved) result += '_';
   return result;
 }
 
