@@ -127,10 +127,10 @@ std::optional<std::vector<int64_t>> Lowering::ints_input_or_attr(int index, cons
 }
 
 int64_t Lowering::axis(int64_t value, int rank, bool inclusive) const {
-  int64_t extent = rank + (inclusive ? 1 : 0);
-  require(value >= -extent && value < extent, Status::InvalidModel, "axis ", value, " is out of range [", -extent, ", ",
-          extent - 1, "]");
-  return value < 0 ? value + extent : value;
+  int64_t last = inclusive ? rank : rank - 1;
+  require(value >= -rank && value <= last, Status::InvalidModel, "axis ", value, " is out of range [", -rank, ", ", last,
+          "]");
+  return value < 0 ? value + rank : value;
 }
 
 OnnxOp::OnnxOp(OnnxOpDef def) : def(std::move(def)), next(registered) { registered = this; }

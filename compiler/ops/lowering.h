@@ -78,7 +78,8 @@ class Lowering {
   // UnsupportedShape), else the attribute; nothing when neither is there.
   std::optional<std::vector<int64_t>> ints_input_or_attr(int index, const std::string& name) const;
 
-  // A non-negative axis of a tensor of `rank`; throws InvalidModel when out of [-rank, rank) (or rank + 1 if inclusive).
+  // A non-negative axis of a tensor of `rank`; throws InvalidModel when out of [-rank, rank), or [-rank, rank] if
+  // inclusive. Negative values count from rank. An axis of a result with one dim more is axis(value, rank + 1).
   int64_t axis(int64_t value, int rank, bool inclusive = false) const;
   // Throws Error(status) with "node 'x' (Conv, opset 13): " before the text.
   template <class... Args>

@@ -9,7 +9,7 @@ std::vector<Value*> lower(Lowering& in) {
   auto& b = in.builder();
   Value* indices = b.cast(in[0], DType::I64);
   Value* depth = b.reshape(b.cast(in[1], DType::I64), {});
-  int64_t axis = in.axis(in.attr_int("axis", -1), indices->type.rank(), true);
+  int64_t axis = in.axis(in.attr_int("axis", -1), indices->type.rank() + 1);
   Value* values = in[2];
   auto dims = indices->type.dims;
   dims.insert(dims.begin() + axis, b.values_of(depth, {0, INT64_MAX, 1})[0]);
