@@ -339,10 +339,11 @@ TEST(DispatchDeathTest, ExitWithoutReleasingAnything) {
   for (bool busy : {false, true}) {
     EXPECT_EXIT(
         {
-          auto* plus = new Plus(busy ? 5e7 : 1e5);
+          static auto* plus = new Plus(busy ? 5e7 : 1e5);
+          static auto* gate = new EventPtr(std::make_shared<Event>());
           static float cells[64];
           plus->submit(plus->bind(cells, cells + 32, 32));
-          plus->submit(plus->bind(cells, cells + 32, 32), std::make_shared<Event>());
+          plus->submit(plus->bind(cells, cells + 32, 32), *gate);
           if (!busy) std::this_thread::sleep_for(std::chrono::milliseconds(20));
           std::exit(7);
         },
