@@ -27,13 +27,13 @@ using tensor::Point;
 using tensor::Target;
 
 struct DeviceInfo {
-  std::string backend;                // "cpu"
-  std::string name;                   // ONNXIFI_BACKEND_NAME
-  std::string device;                 // "Intel(R) Xeon(R) Processor"
+  std::string backend;  // "cpu"
+  std::string name;     // ONNXIFI_BACKEND_NAME
+  std::string device;   // "Intel(R) Xeon(R) Processor"
   DeviceType type = DeviceType::Cpu;
   uint64_t memory_bytes = 0;
-  uint64_t memory_bandwidth = 0;      // bytes/s, 0 unknown
-  uint64_t macs_fp32 = 0;             // multiply-adds/s, 0 unknown
+  uint64_t memory_bandwidth = 0;  // bytes/s, 0 unknown
+  uint64_t macs_fp32 = 0;         // multiply-adds/s, 0 unknown
   Target target;
 };
 
@@ -41,7 +41,7 @@ std::string to_string(const Point& point);
 
 struct Candidate {
   enum class Kind : uint8_t { Scheduled, Vendor, Library } kind = Kind::Scheduled;
-  std::string family;                          // "contraction", "onednn.conv", "library.topk"
+  std::string family;  // "contraction", "onednn.conv", "library.topk"
   int version = 1;
   Point point;
   std::vector<graph::Layout> inputs, outputs;  // one per operand / result of the group; empty: all row-major
@@ -67,7 +67,8 @@ struct GroupTemporary {
 struct CompiledGroup {
   std::vector<GroupLaunch> launches;
   std::vector<GroupTemporary> temporaries;
-  // Constant inputs that the kernels want in a format of their own: input number -> packing function (pure, thread-safe).
+  // Constant inputs that the kernels want in a format of their own: input number -> packing function (pure,
+  // thread-safe).
   std::map<int, std::function<Tensor(const Tensor&)>> pack;
   // Set instead of launches for opaque groups: reads the operands in order and makes the results in order.
   std::shared_ptr<const runtime::HostFunction> host;

@@ -74,9 +74,9 @@ sketch::Problem express_group(const Node& group, const std::vector<graph::Layout
     Term input = program.input(str("in", i), type.dtype, graph::physical_dims(type));
     const Tensor* value = group.operand(int(i))->constant();
     if (value && value->count() == 1 && (is_float(type.dtype) || is_integer(type.dtype) || type.dtype == DType::Bool)) {
-      Expr immediate = is_float(type.dtype) ? expr::float_imm(value->as_double(0), type.dtype)
-                                            : type.dtype == DType::Bool ? expr::bool_imm(value->as_int(0) != 0)
-                                                          : expr::int_imm(value->as_int(0), type.dtype);
+      Expr immediate = is_float(type.dtype)        ? expr::float_imm(value->as_double(0), type.dtype)
+                       : type.dtype == DType::Bool ? expr::bool_imm(value->as_int(0) != 0)
+                                                   : expr::int_imm(value->as_int(0), type.dtype);
       input.at = [immediate](const Index&) { return immediate; };
     }
     terms[body.parameters()[i].get()] = type.layout.row_major() ? input : logical_view(input, type);

@@ -12,7 +12,8 @@
 namespace sardonyx::backends {
 
 // Expresses `group` (a fused node). Layout lists have one entry per operand / result; empty lists mean row-major.
-// Operands that are constants are marked constant; one-element constants become immediates. Throws Error when a node inside cannot be expressed (opaque kinds).
+// Operands that are constants are marked constant; one-element constants become immediates. Throws Error when a node
+// inside cannot be expressed (opaque kinds).
 sketch::Problem express_group(const graph::Node& group, const std::vector<graph::Layout>& inputs = {},
                               const std::vector<graph::Layout>& outputs = {});
 

@@ -1,0 +1,241 @@
+#include "backends/cpu/backend.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <fstream>
+#include <unordered_map>
+
+#include "backends/cpu/library/host_operator.h"
+#include "backends/cpu/llvm/compile.h"
+#include "backends/cpu/onednn/families.h"
+#include "backends/group_program.h"
+#include "compiler/sketch/family.h"
+#include "runtime/base/log.h"
+#include "runtime/base/status.h"
+
+namespace sardonyx::cpu {
+
+using backends::Candidate;
+using backends::Candidates;
+using backends::Chosen;
+using backends::CompiledGroup;
+using backends::Target;
+using graph::Layout;
+using graph::Node;
+using graph::Op;
+
+namespace {
+
+// Work below this runs on one core (see runtime's splitting rule), so its cost is not divided by the cores.
+constexpr double split_ns = 5000;
+
+double on_all_cores(double one_core_ns, const Target& target) {
+  return one_core_ns > split_ns ? std::max(split_ns, one_core_ns / target.cores) : one_core_ns;
+}
+
+struct Layouts {
+  std::vector<Layout> inputs, outputs;
+};
+
+bool is_reorder(const Node& group) { return group.regions[0]->nodes().front()->op == Op::reorder; }
+
+// Point-wise groups run in any layout that all full-size operands share.
+bool layout_free(const Node& group) {
+  for (const auto& node : group.regions[0]->nodes())
+    if (node->op != Op::yield && node->op != Op::broadcast && !(graph::op_def(node->op).traits & graph::Pointwise))
+      return false;
+  return group.results.size() == 1 && group.result()->type.rank() >= 3 && group.result()->type.rank() <= 5;
+}
+
+std::vector<Layouts> layout_variants(const Node& group, const Target& target) {
+  std::vector<Layouts> variants;
+  if (is_reorder(group)) {
+    variants.push_back({{group.operand(0)->type.layout}, {group.result()->type.layout}});
+    return variants;
+  }
+  variants.push_back({});
+  if (!layout_free(group)) return variants;
+  Layout blocked = Layout::blocked(1, target.vector_bytes >= 64 ? 16 : 8);
+  const auto& dims = group.result()->type.dims;
+  auto channels = expr::as_int(dims[1]);
+  if (!channels || *channels < 8) return variants;
+  Layouts layouts;
+  bool any = false;
+  for (const graph::Value* operand : group.operands) {
+    bool full = !operand->constant() && graph::same_dims(operand->type.dims, dims);
+    any |= full;
+    layouts.inputs.push_back(full ? blocked : Layout{});
+  }
+  layouts.outputs = {blocked};
+  if (any) variants.push_back(std::move(layouts));
+  return variants;
+}
+
+void propose_scheduled(const Node& group, const Target& target, Candidates& result) {
+  if (!backends::expressible(group)) {
+    result.refusals.push_back("codegen: no tensor expression");
+    return;
+  }
+  for (const Layouts& layouts : layout_variants(group, target)) {
+    sketch::Problem problem = backends::express_group(group, layouts.inputs, layouts.outputs);
+    for (const sketch::Family& family : sketch::families()) {
+      std::string why;
+      std::vector<sketch::Proposal> proposals = family.propose(problem, target, &why);
+      if (proposals.empty()) continue;
+      Candidate candidate;
+      candidate.kind = Candidate::Kind::Scheduled;
+      candidate.family = str("codegen.", family.name);
+      candidate.version = family.version;
+      candidate.point = proposals.front().point;
+      candidate.inputs = layouts.inputs;
+      candidate.outputs = layouts.outputs;
+      candidate.cost_ns = on_all_cores(proposals.front().cost_ns, target);
+      result.list.push_back(std::move(candidate));
+      break;  // families are ordered from special to general: the first that fits is the one to use
+    }
+  }
+}
+
+// A kernel group under construction: which launch buffer is which operand of the group.
+class Assembly {
+ public:
+  Assembly(const sketch::Problem& problem, const sketch::Lowered& lowered) {
+    int number = 0;
+    for (const auto& buffer : problem.program.inputs) numbers_[buffer.get()] = number++;
+    for (const auto& buffer : problem.program.outputs) numbers_[buffer.get()] = number++;
+    for (const auto& buffer : lowered.temporaries) {
+      numbers_[buffer.get()] = number++;
+      group_.temporaries.push_back({buffer->dtype, buffer->dims});
+    }
+    for (const sketch::Packed& packed : lowered.packed) {
+      numbers_[packed.buffer.get()] = packed.input;
+      group_.pack[packed.input] = packed.pack;
+    }
+  }
+
+  void launch(const tensor::LoweredKernel& kernel, runtime::KernelPtr code) {
+    backends::GroupLaunch launch;
+    launch.kernel = std::move(code);
+    size_t first_output = kernel.buffers.size() - size_t(kernel.outputs);
+    for (size_t i = 0; i < kernel.buffers.size(); ++i) {
+      auto found = numbers_.find(kernel.buffers[i].get());
+      check(found != numbers_.end(), "kernel '", kernel.name, "' uses unknown buffer '", kernel.buffers[i]->name, "'");
+      (i < first_output ? launch.inputs : launch.outputs).push_back(found->second);
+    }
+    for (const expr::VarPtr& symbol : kernel.symbols) launch.dims.push_back(expr::Expr(symbol));
+    group_.launches.push_back(std::move(launch));
+  }
+
+  CompiledGroup finish() { return std::move(group_); }
+
+ private:
+  CompiledGroup group_;
+  std::unordered_map<const expr::Buffer*, int> numbers_;
+};
+
+class CpuBackend : public backends::Backend {
+ public:
+  std::string_view name() const override { return "cpu"; }
+
+  std::vector<backends::DeviceInfo> discover() const override {
+    backends::DeviceInfo info;
+    info.backend = "cpu";
+    info.name = "CPU";
+    info.device = model_name();
+    info.type = backends::DeviceType::Cpu;
+    info.target = host_target();
+    long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGE_SIZE);
+    info.memory_bytes = pages > 0 && page > 0 ? uint64_t(pages) * uint64_t(page) : uint64_t{1} << 30;
+    info.memory_bandwidth = uint64_t(info.target.bytes_per_ns * info.target.cores * 1e9);
+    info.macs_fp32 = uint64_t(info.target.flops_per_ns * info.target.cores * 0.5e9);
+    return {info};
+  }
+
+  Candidates candidates(const Node& group, const Target& target) const override {
+    Candidates result;
+    if (const Node* anchor = host_anchor(group)) {
+      Candidate candidate;
+      candidate.kind = Candidate::Kind::Library;
+      candidate.family = str("library.", graph::op_name(anchor->op));
+      candidate.cost_ns = 10000;
+      result.list.push_back(std::move(candidate));
+      return result;
+    }
+    if (!is_reorder(group)) onednn::propose(group, target, result);
+    propose_scheduled(group, target, result);
+    return result;
+  }
+
+  std::vector<CompiledGroup> compile(std::span<const Chosen> batch, const Target& target,
+                                     const Settings& settings) const override {
+    std::vector<CompiledGroup> result(batch.size());
+    std::vector<tensor::LoweredKernel> kernels;
+    struct Pending {
+      size_t group;
+      sketch::Problem problem;
+      sketch::Lowered lowered;
+    };
+    std::vector<Pending> pending;
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const Chosen& chosen = batch[i];
+      try {
+        if (chosen.candidate.kind == Candidate::Kind::Library) {
+          result[i].host = make_host_operator(*chosen.group);
+        } else if (chosen.candidate.kind == Candidate::Kind::Vendor) {
+          result[i] = onednn::compile(chosen, target);
+        } else {
+          Pending entry{
+              i, backends::express_group(*chosen.group, chosen.candidate.inputs, chosen.candidate.outputs), {}};
+          entry.lowered = lower(entry.problem, chosen.candidate, target);
+          for (const tensor::LoweredKernel& kernel : entry.lowered.launches) kernels.push_back(kernel);
+          pending.push_back(std::move(entry));
+        }
+      } catch (Error& error) {
+        error.add_context(str("while compiling ", backends::primitives_of(*chosen.group), " from ",
+                              join(chosen.group->sources, ", ")));
+        throw;
+      }
+    }
+    std::vector<runtime::KernelPtr> code = compile_kernels(kernels, target, settings);
+    size_t next = 0;
+    for (const Pending& entry : pending) {
+      Assembly assembly(entry.problem, entry.lowered);
+      for (const tensor::LoweredKernel& kernel : entry.lowered.launches) assembly.launch(kernel, code[next++]);
+      result[entry.group] = assembly.finish();
+    }
+    return result;
+  }
+
+ private:
+  static sketch::Lowered lower(const sketch::Problem& problem, const Candidate& candidate, const Target& target) {
+    const sketch::Family* family = sketch::family_of(candidate.family.substr(sizeof "codegen." - 1));
+    check(family != nullptr, "no schedule family '", candidate.family, "'");
+    auto lowered = family->lower(problem, candidate.point, target);
+    if (auto* done = std::get_if<sketch::Lowered>(&lowered)) return std::move(*done);
+    log(LogLevel::Info, candidate.family, " refused at lowering: ", std::get<sketch::Refusal>(lowered).reason);
+    const sketch::Family* general = &sketch::families().back();
+    auto fallback = general->lower(problem, {}, target);
+    check(std::holds_alternative<sketch::Lowered>(fallback), "family '", general->name, "' refused");
+    return std::move(std::get<sketch::Lowered>(fallback));
+  }
+
+  static std::string model_name() {
+    std::ifstream info("/proc/cpuinfo");
+    for (std::string line; std::getline(info, line);) {
+      if (line.rfind("model name", 0) != 0) continue;
+      size_t colon = line.find(": ");
+      if (colon != std::string::npos) return line.substr(colon + 2);
+    }
+    return "CPU";
+  }
+};
+
+}  // namespace
+
+const backends::Backend& backend() {
+  static const CpuBackend cpu;
+  return cpu;
+}
+
+}  // namespace sardonyx::cpu
