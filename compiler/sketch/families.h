@@ -4,6 +4,10 @@
 
 namespace sardonyx::sketch {
 
+extern const Family pointwise_family;
+extern const Family contraction_family;
+extern const Family window_family;
+extern const Family row_reduction_family;
 extern const Family loops_family;
 
 }  // namespace sardonyx::sketch

@@ -6,7 +6,7 @@ namespace sardonyx::sketch {
 
 std::span<const Family> families() {
   static const Family table[] = {
-      loops_family,
+      pointwise_family, contraction_family, window_family, row_reduction_family, loops_family,
   };
   return table;
 }

@@ -19,7 +19,7 @@ Stmt add_bound_checks(const Stmt& stmt);
 Stmt flatten(const Stmt& stmt);
 // Unrolled loops become blocks, constants propagated.
 Stmt unroll(const Stmt& stmt);
-// Vector loops become Ramp and Broadcast expressions. Register buffers allocated inside get one element per lane.
+// Vector loops become Ramp and Broadcast expressions. Buffers allocated inside get one element per lane.
 Stmt vectorize(const Stmt& stmt);
 // Simplifies integer expressions with the loops' bounds as facts; drops branches and loops that never run.
 Stmt simplify(const Stmt& stmt, const expr::Scope& scope = {});

@@ -35,7 +35,6 @@ class Vectorizer {
         return make_store(s->buffer, {index}, value);
       }
       case StmtKind::Allocate: {
-        check(s->buffer->scope == Buffer::Scope::Register, "scratch buffer ", s->buffer->name, " in a vector loop");
         auto wide = std::make_shared<Buffer>(*s->buffer);
         Expr count = lanes_;
         for (const Expr& d : s->buffer->dims) count = count * d;

@@ -1,0 +1,96 @@
+// Families "contraction" (matrix products) and "window" (convolutions, pooling): the tile engine with their knobs.
+//
+// Knobs: rows and nv, the register tile; unroll of the innermost reduction loop. Tiles are those that stay in
+// registers: rows * nv accumulators, nv vectors of one operand and a broadcast.
+#include <algorithm>
+
+#include "compiler/sketch/families.h"
+#include "compiler/sketch/tile.h"
+#include "runtime/base/strings.h"
+
+namespace sardonyx::sketch {
+
+namespace {
+
+struct Shape {
+  int rows, nv;
+};
+constexpr Shape wide_tiles[] = {{14, 2}, {12, 2}, {8, 3}, {7, 3}, {6, 4}, {28, 1}, {7, 2},
+                                {4, 4},  {4, 2},  {1, 8}, {1, 4}, {1, 2}, {1, 1}};
+constexpr Shape narrow_tiles[] = {{6, 2}, {4, 3}, {12, 1}, {4, 2}, {1, 6}, {1, 4}, {1, 2}, {1, 1}};
+constexpr size_t most_proposals = 4;
+
+std::vector<TileShape> shapes(const TileProblem& tile, const Target& target) {
+  int lanes = std::max(1, target.vector_bytes / int(size_of(tile.dtype)));
+  bool wide = target.vector_registers >= 32;
+  auto table = wide ? std::span<const Shape>(wide_tiles) : std::span<const Shape>(narrow_tiles);
+  int64_t rows = tile.row_axis < 0 ? 1 : typical(tile.axes[size_t(tile.row_axis)].extent);
+  int64_t vectors = (typical(tile.axes[size_t(tile.vector_axis)].extent) + lanes - 1) / lanes;
+  bool symbolic_rows = tile.row_axis >= 0 && !constant(tile.axes[size_t(tile.row_axis)].extent);
+  std::vector<TileShape> list;
+  for (const Shape& s : table) {
+    if (s.nv > std::max<int64_t>(vectors, 1)) continue;
+    if (s.rows > rows && s.rows > 1 && !symbolic_rows) {
+      // Fewer rows than the tile: the tile shrinks.
+      if (rows <= 1) continue;
+      list.push_back({int(rows), s.nv, 1, lanes});
+      continue;
+    }
+    if (s.rows == 1 && rows >= 4) continue;
+    list.push_back({s.rows, s.nv, 1, lanes});
+  }
+  for (TileShape& s : list) s.unroll = s.rows * s.nv <= 8 ? 4 : s.rows * s.nv <= 16 ? 2 : 1;
+  return list;
+}
+
+bool windowed(const TileProblem& tile) { return tile.reduce_axes.size() > 1 || tile.reduce != tensor::Reduce::Sum; }
+
+std::vector<Proposal> propose(const Problem& problem, const Target& target, std::string* why, bool window) {
+  auto found = tile_problem(problem);
+  if (auto* refusal = std::get_if<Refusal>(&found)) {
+    if (why) *why = refusal->reason;
+    return {};
+  }
+  TileProblem& tile = std::get<TileProblem>(found);
+  auto refuse = [&](const char* text) {
+    if (why) *why = text;
+    return std::vector<Proposal>{};
+  };
+  if (windowed(tile) != window) return refuse(window ? "reduces over one axis" : "reduces over several axes");
+  if (!window && tile.body->kind != expr::Kind::Mul) return refuse("not a sum of products");
+  if (!choose_axes(tile, target)) return refuse("no axis for vectors");
+  std::vector<Proposal> proposals;
+  for (const TileShape& s : shapes(tile, target)) {
+    Point point{{"rows", s.rows}, {"nv", s.nv}, {"unroll", s.unroll}};
+    bool known = false;
+    for (const Proposal& p : proposals) known = known || p.point == point;
+    if (!known) proposals.push_back({point, tile_cost(tile, s, target)});
+  }
+  std::stable_sort(proposals.begin(), proposals.end(),
+                   [](const Proposal& a, const Proposal& b) { return a.cost_ns < b.cost_ns; });
+  if (proposals.size() > most_proposals) proposals.resize(most_proposals);
+  return proposals;
+}
+
+Result lower(const Problem& problem, const Point& point, const Target& target, bool window) {
+  auto found = tile_problem(problem);
+  if (auto* refusal = std::get_if<Refusal>(&found)) return *refusal;
+  TileProblem& tile = std::get<TileProblem>(found);
+  if (windowed(tile) != window) return Refusal{"not of this family"};
+  if (!choose_axes(tile, target)) return Refusal{"no axis for vectors"};
+  int lanes = std::max(1, target.vector_bytes / int(size_of(tile.dtype)));
+  TileShape shape{int(point.at("rows")), int(point.at("nv")), int(point.at("unroll")), lanes};
+  return lower_tiles(tile, shape, target, str(window ? "window " : "contraction ", shape.rows, "x", shape.nv));
+}
+
+}  // namespace
+
+const Family contraction_family{
+    "contraction", 1, [](const Problem& p, const Target& t, std::string* why) { return propose(p, t, why, false); },
+    [](const Problem& p, const Point& point, const Target& t) { return lower(p, point, t, false); }};
+
+const Family window_family{
+    "window", 1, [](const Problem& p, const Target& t, std::string* why) { return propose(p, t, why, true); },
+    [](const Problem& p, const Point& point, const Target& t) { return lower(p, point, t, true); }};
+
+}  // namespace sardonyx::sketch

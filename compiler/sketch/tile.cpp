@@ -1,0 +1,611 @@
+#include "compiler/sketch/tile.h"
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "compiler/sketch/pack.h"
+#include "compiler/tensor/lower/lower.h"
+#include "runtime/base/strings.h"
+
+namespace sardonyx::sketch {
+
+using expr::Buffer;
+using expr::Kind;
+using tensor::ForKind;
+using tensor::Index;
+
+namespace {
+
+BufferPtr make_buffer(const std::string& name, DType dtype, std::vector<Expr> dims, Buffer::Scope scope) {
+  auto buffer = std::make_shared<Buffer>();
+  buffer->name = name;
+  buffer->dtype = dtype;
+  buffer->dims = std::move(dims);
+  buffer->scope = scope;
+  return buffer;
+}
+
+std::vector<Expr> distinct_nodes(const Expr& e, Kind kind) {
+  std::vector<Expr> found;
+  std::unordered_set<const expr::Node*> seen;
+  expr::visit(e, [&](const Expr& x) {
+    if (!seen.insert(x.get()).second) return false;
+    if (x->kind == kind) found.push_back(x);
+    return true;
+  });
+  return found;
+}
+
+void split_conjunction(const Expr& e, std::vector<Expr>& parts) {
+  if (e->kind == Kind::And) {
+    split_conjunction(e->args[0], parts);
+    split_conjunction(e->args[1], parts);
+  } else {
+    parts.push_back(e);
+  }
+}
+
+// One reduction loop: its variable runs over [low, high) of the full extent.
+struct Loop {
+  Axis axis;
+  Expr low = 0, high;  // high undefined: the extent
+};
+
+class TileBuilder {
+ public:
+  TileBuilder(const TileProblem& tile, const TileShape& shape, const Target& target)
+      : tile_(tile), shape_(shape), target_(target), body_(tile.body) {
+    width_ = int64_t{shape.nv} * shape.lanes;
+    vector_ = tile.axes[size_t(tile.vector_axis)];
+    if (tile.row_axis >= 0) row_ = tile.axes[size_t(tile.row_axis)];
+  }
+
+  Result build(const std::string& name) {
+    panel_count_ = expr::simplify(expr::ceil_div(vector_.extent, width_));
+    panel_ = loop_var("panel", panel_count_);
+    order_reduction();
+    separate_conditions();
+    q_ = loop_var("q", width_);
+    pack_operands();
+    body_ = tensor::substitute_shared(body_, {{vector_.var.get(), Expr(panel_) * width_ + Expr(q_)}});
+    Stmt all = all_panels();
+    for (size_t i = run_time_panels_.size(); i-- > 0;) {
+      all = tensor::make_allocate(run_time_panels_[i].buffer, tensor::make_block({run_time_panels_[i].fill, all}));
+    }
+    return finish(name, all);
+  }
+
+ private:
+  struct RunTimePanel {
+    BufferPtr buffer;
+    Stmt fill;
+  };
+
+  // Channels first in the program become: outer spatial loops, channel blocks, the innermost spatial loop, channels of
+  // a block. Blocked operands index channels by quotient and remainder; the loop is split accordingly.
+  void order_reduction() {
+    std::vector<Axis> axes = tile_.reduce_axes;
+    if (axes.empty()) return;
+    Axis channel = axes[0];
+    std::vector<Axis> spatial(axes.begin() + 1, axes.end());
+    int64_t block = 0;
+    for (const Expr& e : distinct_nodes(body_, Kind::Mod)) {
+      if (e->args[0]->kind == Kind::Var && e->args[0]->var == channel.var) block = expr::as_int(e->args[1]).value_or(0);
+    }
+    std::vector<Axis> ordered;
+    if (block > 1 && expr::prove_divisible(channel.extent, block)) {
+      Expr blocks = expr::simplify(channel.extent / block);
+      Axis outer{loop_var(channel.var->name + "o", blocks), blocks},
+          inner{loop_var(channel.var->name + "i", block), block};
+      body_ = tensor::simplify_index(
+          tensor::substitute_shared(body_, {{channel.var.get(), Expr(outer.var) * block + Expr(inner.var)}}), {});
+      if (!spatial.empty()) ordered.assign(spatial.begin(), spatial.end() - 1);
+      if (!expr::is_const(blocks, 1)) ordered.push_back(outer);
+      if (expr::is_const(blocks, 1))
+        body_ = tensor::simplify_index(tensor::substitute_shared(body_, {{outer.var.get(), Expr(0)}}), {});
+      if (!spatial.empty()) ordered.push_back(spatial.back());
+      ordered.push_back(inner);
+    } else if (spatial.empty()) {
+      ordered = {channel};
+    } else {
+      ordered = {channel};
+      ordered.insert(ordered.end(), spatial.begin(), spatial.end());
+    }
+    for (const Axis& axis : ordered) loops_.push_back({axis, 0, Expr()});
+  }
+
+  bool mentions(const Expr& e, const VarPtr& var) const { return var && expr::uses_var(e, var.get()); }
+
+  // Takes the padding condition apart; see the header.
+  void separate_conditions() {
+    std::vector<Expr> selects = distinct_nodes(body_, Kind::Select);
+    if (selects.size() != 1 || !distinct_nodes(selects[0]->args[0], Kind::Load).empty()) return;
+    const Expr select = selects[0];
+    if (!neutral(select->args[2])) return;
+    std::vector<Expr> parts, kept;
+    split_conjunction(select->args[0], parts);
+    for (const Expr& part : parts) {
+      if (mentions(part, vector_.var)) {
+        kept.push_back(part);
+      } else if (mentions(part, row_.var)) {
+        row_conditions_.push_back(part);
+      } else if (!bound_loop(part)) {
+        kept.push_back(part);
+      }
+    }
+    if (!row_conditions_.empty() && !row_conditions_static()) {
+      kept.insert(kept.end(), row_conditions_.begin(), row_conditions_.end());
+      row_conditions_.clear();
+    }
+    Expr condition;
+    for (const Expr& part : kept) condition = condition.defined() ? condition && part : part;
+    body_ = tensor::mutate_shared(body_, [&](const Expr& x) -> Expr {
+      if (x.get() != select.get()) return x;
+      return condition.defined() ? expr::select(condition, x->args[1], x->args[2]) : x->args[1];
+    });
+  }
+
+  // Whether a term with this value instead of the loaded one leaves the reduction as it is.
+  bool neutral(const Expr& value) const {
+    if (tile_.reduce == tensor::Reduce::Sum) {
+      bool zero = (value->kind == Kind::FloatImm && value->float_value == 0) || expr::is_const(value, 0);
+      return zero && (body_->kind == Kind::Mul || body_->kind == Kind::Select);
+    }
+    return body_->kind == Kind::Select && expr::equal(value, tensor::identity_of(tile_.reduce, tile_.dtype));
+  }
+
+  // A condition on one reduction variable and grid variables narrows that loop.
+  bool bound_loop(const Expr& condition) {
+    if (condition->kind != Kind::Lt && condition->kind != Kind::Le) return false;
+    int64_t slack = condition->kind == Kind::Lt ? 1 : 0;
+    Expr difference = expr::simplify(condition->args[1] - condition->args[0]);  // must be at least slack
+    Loop* loop = nullptr;
+    for (Loop& l : loops_) {
+      if (!mentions(difference, l.axis.var)) continue;
+      if (loop) return false;
+      loop = &l;
+    }
+    if (!loop) return false;
+    auto linear = expr::linear_in(difference, loop->axis.var);
+    if (!linear) return false;
+    auto c = expr::as_int(linear->coefficient);
+    if (!c || *c == 0) return false;
+    if (!loop->high.defined()) loop->high = loop->axis.extent;
+    if (*c > 0) {
+      loop->low = expr::max(loop->low, expr::ceil_div(Expr(slack) - linear->rest, *c));
+    } else {
+      loop->high = expr::min(loop->high, (linear->rest - Expr(slack)) / Expr(-*c) + 1);
+    }
+    return true;
+  }
+
+  bool row_conditions_static() {
+    if (!constant(row_.extent)) return false;
+    row_loops_.clear();
+    for (const Expr& condition : row_conditions_) {
+      bool pure = true;
+      expr::visit(condition, [&](const Expr& x) {
+        if (x->kind == Kind::Load) pure = false;
+        if (x->kind != Kind::Var || x->var == row_.var) return true;
+        bool loop = false;
+        for (size_t i = 0; i < loops_.size(); ++i) {
+          if (loops_[i].axis.var != x->var) continue;
+          loop = constant(loops_[i].axis.extent).has_value() && !loops_[i].high.defined();
+          if (loop && std::find(row_loops_.begin(), row_loops_.end(), i) == row_loops_.end()) row_loops_.push_back(i);
+        }
+        pure = pure && loop;
+        return true;
+      });
+      if (!pure) return false;
+    }
+    return row_loops_.size() <= 1;
+  }
+
+  bool holds(int64_t row, int64_t tap) const {
+    std::unordered_map<const expr::Variable*, int64_t> values{{row_.var.get(), row}};
+    if (!row_loops_.empty()) values[loops_[row_loops_[0]].axis.var.get()] = tap;
+    for (const Expr& condition : row_conditions_) {
+      if (!expr::evaluate(condition, values)) return false;
+    }
+    return true;
+  }
+
+  int64_t taps() const { return row_loops_.empty() ? 1 : *constant(loops_[row_loops_[0]].axis.extent); }
+
+  bool edge(int64_t start, int64_t rows) const {
+    for (int64_t i = start; i < start + rows; ++i) {
+      for (int64_t t = 0; t < taps(); ++t) {
+        if (!holds(i, t)) return true;
+      }
+    }
+    return false;
+  }
+
+  // Replaces loads along the vector axis by loads from panels.
+  void pack_operands() {
+    std::vector<Axis> steps;
+    for (const Loop& l : loops_) steps.push_back(l.axis);
+    auto panels = constant(panel_count_);
+    for (const Expr& load : distinct_nodes(body_, Kind::Load)) {
+      Expr offset = flat_offset(*load->buffer, load->args);
+      if (!mentions(offset, vector_.var)) continue;
+      bool only_steps = true, row = mentions(offset, row_.var);
+      for (const Axis& axis : tile_.axes) {
+        if (axis.var != vector_.var && mentions(offset, axis.var)) only_steps = false;
+      }
+      int input = -1;
+      for (size_t i = 0; i < tile_.program->inputs.size(); ++i) {
+        if (tile_.program->inputs[i] == load->buffer && tile_.constant[i]) input = int(i);
+      }
+      Index at{Expr(panel_)};
+      for (const Axis& step : steps) at.emplace_back(step.var);
+      at.emplace_back(q_);
+      if (input >= 0 && only_steps && panels) {
+        if (auto plan = plan_panels(load, vector_.var, steps, *panels, width_)) {
+          BufferPtr buffer = make_buffer(load->buffer->name + "_packed", load->buffer->dtype, panel_dims(*plan),
+                                         Buffer::Scope::Global);
+          packed_.push_back(
+              {input, buffer, [plan = *plan](const Tensor& source) { return pack_panels(plan, source); }});
+          replace(load, expr::load(buffer, at));
+          continue;
+        }
+      }
+      auto linear = expr::linear_in(offset, vector_.var);
+      bool dense = linear && expr::is_const(expr::simplify(linear->coefficient), 1);
+      // Strided operands that the rows share are gathered once per panel.
+      if (!dense && linear && !row && typical(row_.var ? row_.extent : Expr(1)) >= 8) {
+        std::vector<Expr> dims;
+        for (const Axis& step : steps) dims.push_back(step.extent);
+        dims.emplace_back(width_);
+        BufferPtr buffer =
+            make_buffer(load->buffer->name + "_panel", load->buffer->dtype, dims, Buffer::Scope::Scratch);
+        std::vector<Axis> fresh;
+        expr::Substitution renamed;
+        for (const Axis& step : steps) {
+          fresh.push_back({loop_var(step.var->name, step.extent), step.extent});
+          renamed[step.var.get()] = Expr(fresh.back().var);
+        }
+        VarPtr j = loop_var("j", shape_.nv), l = loop_var("l", shape_.lanes);
+        Expr lane = Expr(j) * shape_.lanes + Expr(l);
+        Expr v = Expr(panel_) * width_ + lane;
+        Expr source = tensor::substitute_shared(load, renamed);
+        source = tensor::substitute_shared(source, {{vector_.var.get(), v}});
+        if (!expr::prove_divisible(vector_.extent, width_)) {
+          source = expr::select(v < vector_.extent, source, expr::imm(0, load->type.dtype));
+        }
+        Index to;
+        for (const Axis& axis : fresh) to.emplace_back(axis.var);
+        to.push_back(lane);
+        Stmt copy = tensor::make_for(
+            ForKind::Unrolled, j, shape_.nv,
+            tensor::make_for(ForKind::Vector, l, shape_.lanes, tensor::make_store(buffer, to, source)));
+        run_time_panels_.push_back({buffer, tensor::make_loops(ForKind::Serial, fresh, copy)});
+        at.erase(at.begin());
+        replace(load, expr::load(buffer, at));
+      }
+    }
+    // Loads beyond the vector extent happen only for operands that are not in panels.
+    loads_outside_ = false;
+    for (const Expr& load : distinct_nodes(body_, Kind::Load)) {
+      loads_outside_ = loads_outside_ || mentions(flat_offset(*load->buffer, load->args), vector_.var);
+    }
+  }
+
+  void replace(const Expr& from, const Expr& to) {
+    body_ = tensor::mutate_shared(body_, [&](const Expr& x) { return x.get() == from.get() ? to : x; });
+  }
+
+  // ---- emission ----
+
+  // What differs between the copies of the tile code.
+  struct Tile {
+    int64_t rows = 1;
+    int vectors = 1;
+    Expr row0 = 0;
+    bool clamp = false;  // rows beyond the extent read the last one and store nothing
+    bool mask = false;   // lanes beyond the vector extent are off
+    bool edge = false;   // row0 is constant; padding is decided per point
+  };
+
+  Expr row_index(const Tile& t, int64_t i) const {
+    Expr at = t.row0 + Expr(i);
+    return t.clamp ? expr::min(at, row_.extent - 1) : at;
+  }
+
+  // acc[i, q] = combine(acc[i, q], body) for all points; taps that are off are left out.
+  Stmt update(const Tile& t, const BufferPtr& acc, const expr::Substitution& taps, int64_t tap) const {
+    std::vector<Stmt> parts;
+    for (int64_t i = 0; i < t.rows; ++i) {
+      if (t.edge && !holds(*expr::as_int(expr::simplify(t.row0)) + i, tap)) continue;
+      for (int j = 0; j < t.vectors; ++j) {
+        VarPtr l = loop_var("l", shape_.lanes);
+        Expr q = Expr(int64_t{j} * shape_.lanes) + Expr(l);
+        expr::Substitution at = taps;
+        at[q_.get()] = q;
+        if (row_.var) at[row_.var.get()] = row_index(t, i);
+        Expr value = tensor::substitute_shared(body_, at);
+        if (t.mask && loads_outside_ && j == t.vectors - 1) {
+          value = expr::select(Expr(panel_) * width_ + q < vector_.extent, value,
+                               tensor::identity_of(tile_.reduce, tile_.dtype));
+        }
+        Index slot{Expr(i), q};
+        parts.push_back(tensor::make_for(
+            ForKind::Vector, l, shape_.lanes,
+            tensor::make_store(acc, slot, tensor::combine(tile_.reduce, expr::load(acc, slot), value))));
+      }
+    }
+    return tensor::make_block(std::move(parts));
+  }
+
+  Stmt reduction(const Tile& t, const BufferPtr& acc, size_t depth, expr::Substitution bound, int64_t tap) const {
+    if (depth == loops_.size()) return update(t, acc, bound, tap);
+    const Loop& loop = loops_[depth];
+    bool unrolled_taps = t.edge && !row_loops_.empty() && row_loops_[0] == depth;
+    if (unrolled_taps) {
+      std::vector<Stmt> copies;
+      for (int64_t i = 0; i < taps(); ++i) {
+        bool used = false;
+        int64_t start = *expr::as_int(expr::simplify(t.row0));
+        for (int64_t r = 0; r < t.rows; ++r) used = used || holds(start + r, i);
+        if (!used) continue;
+        expr::Substitution here = bound;
+        here[loop.axis.var.get()] = Expr(i);
+        copies.push_back(reduction(t, acc, depth + 1, here, i));
+      }
+      return tensor::make_block(std::move(copies));
+    }
+    bool innermost = depth + 1 == loops_.size();
+    auto extent = constant(loop.axis.extent);
+    VarPtr i = loop_var(loop.axis.var->name, loop.axis.extent);
+    if (loop.high.defined()) {
+      VarPtr low = expr::make_var(loop.axis.var->name + "_low", {0, extent.value_or(INT64_MAX), 1});
+      bound[loop.axis.var.get()] = Expr(low) + Expr(i);
+      Stmt body = reduction(t, acc, depth + 1, bound, tap);
+      return tensor::make_let(low, expr::simplify(loop.low),
+                              tensor::make_for(ForKind::Serial, i, expr::simplify(loop.high - Expr(low)), body));
+    }
+    int64_t unroll = innermost && extent && *extent % shape_.unroll == 0 ? shape_.unroll : 1;
+    if (unroll > 1) {
+      VarPtr u = loop_var("u", unroll);
+      Expr blocks = expr::simplify(loop.axis.extent / unroll);
+      VarPtr k = loop_var(loop.axis.var->name, blocks);
+      bound[loop.axis.var.get()] = Expr(k) * unroll + Expr(u);
+      Stmt body = tensor::make_for(ForKind::Unrolled, u, unroll, reduction(t, acc, depth + 1, bound, tap));
+      return tensor::make_for(ForKind::Serial, k, blocks, body);
+    }
+    bound[loop.axis.var.get()] = Expr(i);
+    return tensor::make_for(ForKind::Serial, i, loop.axis.extent, reduction(t, acc, depth + 1, bound, tap));
+  }
+
+  Stmt for_points(const Tile& t, const std::function<Stmt(int64_t, const Expr&)>& f) const {
+    std::vector<Stmt> parts;
+    for (int64_t i = 0; i < t.rows; ++i) {
+      for (int j = 0; j < t.vectors; ++j) {
+        VarPtr l = loop_var("l", shape_.lanes);
+        parts.push_back(
+            tensor::make_for(ForKind::Vector, l, shape_.lanes, f(i, Expr(int64_t{j} * shape_.lanes) + Expr(l))));
+      }
+    }
+    return tensor::make_block(std::move(parts));
+  }
+
+  // The stores of point (row, q) whose reduced value is `value`.
+  Stmt stores(const Tile& t, const Expr& row, const Expr& q, const Expr& value) const {
+    Expr v = Expr(panel_) * width_ + q;
+    expr::Substitution at{{vector_.var.get(), v}};
+    if (row_.var) at[row_.var.get()] = row;
+    std::vector<Stmt> list;
+    for (const Map::Output& out : tile_.epilogue) {
+      Index index;
+      for (const Expr& e : out.index) index.push_back(tensor::substitute_shared(e, at));
+      Expr result = tensor::mutate_shared(
+          out.value, [&](const Expr& x) { return x->kind == Kind::Load && x->buffer == tile_.result ? value : x; });
+      list.push_back(tensor::make_store(out.buffer, index, tensor::substitute_shared(result, at)));
+    }
+    Stmt all = tensor::make_block(std::move(list));
+    if (t.mask) all = tensor::make_if(v < vector_.extent, all);
+    return all;
+  }
+
+  Stmt tile_code(const Tile& t) const {
+    BufferPtr acc = make_buffer("acc", tile_.dtype, {Expr(t.rows), Expr(int64_t{t.vectors} * shape_.lanes)},
+                                Buffer::Scope::Register);
+    Expr identity = tensor::identity_of(tile_.reduce, tile_.dtype);
+    std::vector<Stmt> parts;
+    parts.push_back(for_points(t, [&](int64_t i, const Expr& q) {
+      return tensor::make_store(acc, {Expr(i), q}, identity);
+    }));
+    parts.push_back(reduction(t, acc, 0, {}, 0));
+    double cost = 0;
+    for (const Map::Output& out : tile_.epilogue) cost += scalar_cost_ns(out.value);
+    if (cost < 6 || t.rows * t.vectors <= 2) {
+      parts.push_back(for_points(t, [&](int64_t i, const Expr& q) {
+        Stmt s = stores(t, t.row0 + Expr(i), q, expr::load(acc, {Expr(i), q}));
+        return t.clamp ? tensor::make_if(t.row0 + Expr(i) < row_.extent, s) : s;
+      }));
+      return tensor::make_allocate(acc, tensor::make_block(std::move(parts)));
+    }
+    // A long epilogue would be copied for every vector: the tile goes through L1 instead.
+    BufferPtr spill = make_buffer("tile", tile_.dtype, acc->dims, Buffer::Scope::Scratch);
+    parts.push_back(for_points(t, [&](int64_t i, const Expr& q) {
+      return tensor::make_store(spill, {Expr(i), q}, expr::load(acc, {Expr(i), q}));
+    }));
+    VarPtr r = loop_var("r", t.rows), j = loop_var("j", t.vectors), l = loop_var("l", shape_.lanes);
+    Expr q = Expr(j) * shape_.lanes + Expr(l);
+    Stmt s = stores(t, t.row0 + Expr(r), q, expr::load(spill, {Expr(r), q}));
+    s = tensor::make_for(ForKind::Unrolled, j, t.vectors, tensor::make_for(ForKind::Vector, l, shape_.lanes, s));
+    if (t.clamp) s = tensor::make_if(t.row0 + Expr(r) < row_.extent, s);
+    parts.push_back(tensor::make_for(ForKind::Serial, r, t.rows, s));
+    return tensor::make_allocate(acc, tensor::make_allocate(spill, tensor::make_block(std::move(parts))));
+  }
+
+  // All row tiles of one panel, or those of one group when the grid runs over groups.
+  Stmt row_tiles(int vectors, bool mask) {
+    Tile t;
+    t.vectors = vectors;
+    t.mask = mask;
+    if (!row_.var) return tile_code(t);
+    auto extent = constant(row_.extent);
+    if (!extent) return symbolic_rows(t);
+    int64_t blocks = (*extent + shape_.rows - 1) / shape_.rows;
+    int64_t big = (*extent + blocks - 1) / blocks, small = *extent / blocks, big_count = *extent - blocks * small;
+    if (big == small) big_count = blocks;
+    if (!row_conditions_.empty()) return edge_rows(t, blocks, big, small, big_count);
+    int64_t per_group = tiles_per_group(blocks);
+    int64_t groups = (blocks + per_group - 1) / per_group;
+    set_groups(groups);
+    VarPtr i = loop_var("tile", per_group);
+    Expr index = groups > 1 ? Expr(group_) * per_group + Expr(i) : Expr(i);
+    VarPtr n = loop_var("t", blocks);
+    auto code = [&](int64_t rows, const Expr& row0) {
+      Tile copy = t;
+      copy.rows = rows;
+      copy.row0 = row0;
+      return tile_code(copy);
+    };
+    Stmt body;
+    if (big_count == blocks) {
+      body = code(big, Expr(n) * big);
+    } else {
+      body = tensor::make_if(Expr(n) < Expr(big_count), code(big, Expr(n) * big),
+                             code(small, Expr(n) * small + Expr(big_count * (big - small))));
+    }
+    body = tensor::make_let(n, index, body);
+    if (groups * per_group > blocks) body = tensor::make_if(index < Expr(blocks), body);
+    return tensor::make_for(ForKind::Serial, i, per_group, body);
+  }
+
+  Stmt symbolic_rows(Tile t) {
+    t.rows = shape_.rows;
+    Expr blocks = expr::ceil_div(row_.extent, shape_.rows);
+    int64_t per_group = tiles_per_group(std::max<int64_t>(1, typical(blocks)));
+    Expr groups = expr::simplify(expr::ceil_div(blocks, per_group));
+    set_groups(groups);
+    VarPtr i = loop_var("tile", per_group), row = loop_var("row0", row_.extent);
+    Expr start = (Expr(group_) * per_group + Expr(i)) * shape_.rows;
+    Tile full = t, last = t;
+    full.row0 = last.row0 = Expr(row);
+    last.clamp = true;
+    Stmt body = tensor::make_if(Expr(row) + Expr(shape_.rows) <= row_.extent, tile_code(full), tile_code(last));
+    body = tensor::make_if(Expr(row) < row_.extent, body);
+    return tensor::make_for(ForKind::Serial, i, per_group, tensor::make_let(row, start, body));
+  }
+
+  Stmt edge_rows(Tile t, int64_t blocks, int64_t big, int64_t small, int64_t big_count) const {
+    std::vector<Stmt> parts;
+    int64_t start = 0;
+    for (int64_t b = 0; b < blocks;) {
+      int64_t rows = b < big_count ? big : small;
+      Tile here = t;
+      here.rows = rows;
+      if (edge(start, rows)) {
+        here.edge = true;
+        here.row0 = Expr(start);
+        parts.push_back(tile_code(here));
+        start += rows;
+        ++b;
+        continue;
+      }
+      int64_t count = 0;
+      while (b + count < blocks && (b + count < big_count ? big : small) == rows && !edge(start + count * rows, rows))
+        ++count;
+      VarPtr i = loop_var("tile", count);
+      here.row0 = Expr(start) + Expr(i) * rows;
+      parts.push_back(tensor::make_for(ForKind::Serial, i, count, tile_code(here)));
+      start += count * rows;
+      b += count;
+    }
+    return tensor::make_block(std::move(parts));
+  }
+
+  Stmt all_panels() {
+    auto extent = constant(vector_.extent);
+    if (extent && *extent % width_ == 0) return row_tiles(shape_.nv, false);
+    if (extent && *extent < width_) {
+      return row_tiles(int((*extent + shape_.lanes - 1) / shape_.lanes), *extent % shape_.lanes != 0);
+    }
+    int64_t rest = extent ? *extent % width_ : width_;
+    int vectors = int((rest + shape_.lanes - 1) / shape_.lanes);
+    bool mask = !extent || rest % shape_.lanes != 0;
+    Stmt full = row_tiles(shape_.nv, false), last = row_tiles(vectors, mask);
+    return tensor::make_if((Expr(panel_) + 1) * width_ <= vector_.extent, full, last);
+  }
+
+  double tile_ns() const {
+    double depth = 1;
+    for (const Loop& l : loops_) depth *= double(typical(l.axis.extent));
+    return depth * double(shape_.rows * shape_.nv) * double(shape_.lanes) * 2 / target_.flops_per_ns + 20;
+  }
+
+  // Row tiles that one grid index runs: enough work per index, but grid indices enough for all cores.
+  int64_t tiles_per_group(int64_t blocks) const {
+    int64_t wanted = std::max<int64_t>(1, int64_t(4000 / tile_ns()));
+    if (!run_time_panels_.empty()) wanted = blocks;  // panels are gathered once per grid index
+    return std::min(wanted, blocks);
+  }
+
+  void set_groups(const Expr& groups) {
+    groups_ = groups;
+    if (!group_) group_ = loop_var("group", groups);
+  }
+
+  Result finish(const std::string& name, const Stmt& body) {
+    std::vector<Axis> outer;
+    for (size_t i = 0; i < tile_.axes.size(); ++i) {
+      if (int(i) != tile_.vector_axis && int(i) != tile_.row_axis) outer.push_back(tile_.axes[i]);
+    }
+    Axis panels{panel_, panel_count_};
+    // The operand that is larger stays in cache longer: its panels run outermost.
+    double vector_bytes = 0, other_bytes = 0;
+    for (const sketch::Packed& p : packed_) vector_bytes += typical_bytes(*p.buffer);
+    for (const Expr& load : distinct_nodes(tile_.body, Kind::Load)) {
+      if (!mentions(flat_offset(*load->buffer, load->args), vector_.var)) other_bytes += typical_bytes(*load->buffer);
+    }
+    std::vector<Axis> grid;
+    bool panels_first = vector_bytes > other_bytes;
+    if (panels_first) grid.push_back(panels);
+    grid.insert(grid.end(), outer.begin(), outer.end());
+    if (!panels_first) grid.push_back(panels);
+    if (groups_.defined() && !expr::is_const(groups_, 1)) grid.push_back({group_, groups_});
+    std::vector<Axis> real;
+    for (const Axis& axis : grid) {
+      if (!expr::is_const(axis.extent, 1)) real.push_back(axis);
+    }
+    Stmt code = body;
+    for (const Axis& axis : grid) {
+      if (expr::is_const(axis.extent, 1)) code = tensor::substitute(code, {{axis.var.get(), Expr(0)}});
+    }
+    if (group_ && expr::is_const(groups_, 1)) code = tensor::substitute(code, {{group_.get(), Expr(0)}});
+    Lowered lowered;
+    std::vector<BufferPtr> more;
+    for (const sketch::Packed& p : packed_) more.push_back(p.buffer);
+    double ns = tile_cost(tile_, shape_, target_) / double(std::max<int64_t>(1, typical_points(real)));
+    lowered.launches.push_back(finish_kernel(*tile_.program, name, real, code, ns, more));
+    lowered.packed = packed_;
+    return lowered;
+  }
+
+  const TileProblem& tile_;
+  TileShape shape_;
+  const Target& target_;
+  Expr body_;
+  int64_t width_ = 16;
+  Axis vector_, row_;
+  Expr panel_count_;
+  VarPtr panel_, q_, group_;
+  Expr groups_;
+  std::vector<Loop> loops_;
+  std::vector<Expr> row_conditions_;
+  std::vector<size_t> row_loops_;  // loops that row conditions mention: at most one
+  std::vector<sketch::Packed> packed_;
+  std::vector<RunTimePanel> run_time_panels_;
+  bool loads_outside_ = false;
+};
+
+}  // namespace
+
+Result lower_tiles(const TileProblem& tile, const TileShape& shape, const Target& target, const std::string& name) {
+  return TileBuilder(tile, shape, target).build(name);
+}
+
+}  // namespace sardonyx::sketch

@@ -1,0 +1,45 @@
+// The register-tile engine: one reduction computed tile by tile in registers, with an epilogue on each tile.
+//
+// It serves matrix products, convolutions, depthwise convolutions and pooling alike. A tile is `rows` points of a row
+// axis times `nv` vectors of a vector axis; its accumulators stay in registers over the whole reduction. Values that do
+// not change along the vector axis are loaded once and broadcast; those that do not change along the row axis are
+// shared by the rows. Constant operands along the vector axis are packed into panels [vector / NR][reduction ...][NR]
+// ahead of time, strided ones into scratch at run time.
+//
+// Conditions of padding: a condition on a reduction variable and a grid variable becomes the bounds of the reduction
+// loop; one on the row axis splits the row axis into edge tiles, where it is decided point by point, and inner tiles,
+// where it holds.
+#pragma once
+#include "compiler/sketch/map.h"
+
+namespace sardonyx::sketch {
+
+// The problem in canonical form: collapsed axes, reduction axes, the reduced expression, and what is stored at the end.
+struct TileProblem {
+  const Program* program = nullptr;
+  std::vector<Axis> axes;
+  std::vector<Axis> reduce_axes;
+  tensor::Reduce reduce = tensor::Reduce::Sum;
+  DType dtype = DType::F32;
+  Expr body;                            // over axes and reduce_axes
+  BufferPtr result;                     // stand-in that the epilogue loads at exactly [axes...]
+  std::vector<Map::Output> epilogue;    // over axes
+  std::vector<bool> constant;           // per program input
+  int vector_axis = -1, row_axis = -1;  // row_axis may be -1
+};
+
+std::variant<TileProblem, Refusal> tile_problem(const Problem& problem);
+// Picks the vector and the row axis; false when no axis suits vectors.
+bool choose_axes(TileProblem& tile, const Target& target);
+
+struct TileShape {
+  int rows = 1;    // at most
+  int nv = 1;      // vectors
+  int unroll = 1;  // of the innermost reduction loop
+  int lanes = 16;
+};
+// Estimated nanoseconds of the whole problem on one core.
+double tile_cost(const TileProblem& tile, const TileShape& shape, const Target& target);
+Result lower_tiles(const TileProblem& tile, const TileShape& shape, const Target& target, const std::string& name);
+
+}  // namespace sardonyx::sketch

@@ -1,0 +1,158 @@
+// Runs programs through a family and the code generator, and compares with the interpreter.
+#pragma once
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <set>
+
+#include "backends/cpu/llvm/compile.h"
+#include "compiler/expr/simplify.h"
+#include "compiler/sketch/family.h"
+#include "compiler/tensor/interpret.h"
+
+namespace sardonyx::testing {
+
+using sketch::Lowered;
+using sketch::Problem;
+using tensor::Program;
+
+inline Tensor random_tensor(DType dtype, Dims dims, std::mt19937& random, double low = -2, double high = 2) {
+  Tensor t(dtype, std::move(dims));
+  std::uniform_real_distribution<double> real(low, high);
+  for (int64_t i = 0; i < t.count(); ++i) {
+    if (dtype == DType::Bool) {
+      t.set_int(i, int64_t(random() % 2));
+    } else if (is_integer(dtype)) {
+      t.set_int(i, int64_t(random() % 20) - (is_signed(dtype) ? 10 : 0));
+    } else {
+      t.set_double(i, real(random));
+    }
+  }
+  return t;
+}
+
+inline Dims evaluate_dims(const std::vector<expr::Expr>& dims,
+                          const std::unordered_map<const expr::Variable*, int64_t>& values) {
+  Dims result;
+  for (const expr::Expr& d : dims) result.push_back(expr::evaluate(d, values));
+  return result;
+}
+
+struct RunResult {
+  std::vector<Tensor> outputs;
+  int32_t code = 0;
+};
+
+// Launches every kernel in two chunks over its grid with poisoned outputs and temporaries.
+class Runner {
+ public:
+  Runner(const Problem& problem, const Lowered& lowered, const tensor::Target& target = cpu::host_target())
+      : problem_(problem), lowered_(lowered) {
+    kernels_ = cpu::compile_kernels(lowered.launches, target, Settings{});
+  }
+
+  RunResult run(const std::vector<Tensor>& inputs, const std::vector<int64_t>& symbols) const {
+    const Program& program = problem_.program;
+    std::unordered_map<const expr::Variable*, int64_t> values;
+    for (size_t i = 0; i < symbols.size(); ++i) values[program.symbols[i].get()] = symbols[i];
+    std::unordered_map<const expr::Buffer*, Tensor> memory;
+    for (size_t i = 0; i < inputs.size(); ++i) memory[program.inputs[i].get()] = inputs[i];
+    for (const sketch::Packed& packed : lowered_.packed) {
+      memory[packed.buffer.get()] = packed.pack(inputs[size_t(packed.input)]);
+    }
+    auto allocate = [&](const expr::BufferPtr& buffer) {
+      Tensor t(buffer->dtype, evaluate_dims(buffer->dims, values));
+      std::memset(t.raw(), 0xa5, size_t(t.bytes()));
+      memory[buffer.get()] = t;
+    };
+    for (const auto& b : lowered_.temporaries) allocate(b);
+    for (const auto& b : program.outputs) allocate(b);
+    RunResult result;
+    for (size_t k = 0; k < kernels_.size() && !result.code; ++k) {
+      auto invocation = kernels_[k]->prepare(symbols);
+      std::vector<void*> buffers;
+      for (const auto& b : lowered_.launches[k].buffers) {
+        if (!memory.count(b.get())) ADD_FAILURE() << "buffer " << b->name << " has no memory";
+        buffers.push_back(memory[b.get()].raw());
+      }
+      auto scratch = allocate_bytes(size_t(invocation->scratch_bytes) + 64);
+      std::memset(scratch.get(), 0xa5, size_t(invocation->scratch_bytes));
+      int64_t middle = invocation->grid / 3;
+      result.code = invocation->run(buffers.data(), symbols.data(), scratch.get(), 0, middle);
+      if (!result.code) {
+        result.code = invocation->run(buffers.data(), symbols.data(), scratch.get(), middle, invocation->grid);
+      }
+    }
+    for (const auto& b : program.outputs) result.outputs.push_back(memory[b.get()]);
+    return result;
+  }
+
+  const std::vector<runtime::KernelPtr>& kernels() const { return kernels_; }
+
+ private:
+  Problem problem_;
+  Lowered lowered_;
+  std::vector<runtime::KernelPtr> kernels_;
+};
+
+// |got - want| <= absolute + relative * |want|, exact for integers; NaN equals NaN.
+inline ::testing::AssertionResult close(const Tensor& got, const Tensor& want, double relative, double absolute) {
+  if (got.dtype() != want.dtype() || got.dims() != want.dims()) {
+    return ::testing::AssertionFailure() << "types differ";
+  }
+  for (int64_t i = 0; i < want.count(); ++i) {
+    if (!is_float(want.dtype())) {
+      if (got.as_int(i) != want.as_int(i)) {
+        return ::testing::AssertionFailure() << "element " << i << ": " << got.as_int(i) << " != " << want.as_int(i);
+      }
+      continue;
+    }
+    double g = got.as_double(i), w = want.as_double(i);
+    bool equal = g == w || (std::isnan(g) && std::isnan(w)) || std::fabs(g - w) <= absolute + relative * std::fabs(w);
+    if (!equal) return ::testing::AssertionFailure() << "element " << i << ": " << g << " != " << w;
+  }
+  return ::testing::AssertionSuccess();
+}
+
+inline std::vector<Tensor> random_inputs(const Program& program, const std::vector<int64_t>& symbols, unsigned seed,
+                                         double low = -2, double high = 2) {
+  std::mt19937 random(seed);
+  std::unordered_map<const expr::Variable*, int64_t> values;
+  for (size_t i = 0; i < symbols.size(); ++i) values[program.symbols[i].get()] = symbols[i];
+  std::vector<Tensor> inputs;
+  for (const auto& b : program.inputs) {
+    inputs.push_back(random_tensor(b->dtype, evaluate_dims(b->dims, values), random, low, high));
+  }
+  return inputs;
+}
+
+// Lowers with the named family at each of its points and compares with the interpreter.
+inline void expect_matches(const char* family_name, const Problem& problem, const std::vector<Tensor>& inputs,
+                           const std::vector<int64_t>& symbols, double relative, double absolute,
+                           const tensor::Target& target = cpu::host_target()) {
+  const sketch::Family* family = sketch::family_of(family_name);
+  ASSERT_NE(family, nullptr);
+  std::string why;
+  auto proposals = family->propose(problem, target, &why);
+  ASSERT_FALSE(proposals.empty()) << family_name << " refuses: " << why;
+  std::vector<Tensor> want = tensor::interpret(problem.program, inputs, symbols);
+  for (const auto& proposal : proposals) {
+    std::string point;
+    for (const auto& [name, value] : proposal.point) point += name + "=" + std::to_string(value) + " ";
+    SCOPED_TRACE(std::string(family_name) + " " + point);
+    auto lowered = family->lower(problem, proposal.point, target);
+    if (auto* refusal = std::get_if<sketch::Refusal>(&lowered)) FAIL() << refusal->reason;
+    const Lowered& kernels = std::get<Lowered>(lowered);
+    Runner runner(problem, kernels, target);
+    RunResult got = runner.run(inputs, symbols);
+    ASSERT_EQ(got.code, 0);
+    for (size_t i = 0; i < want.size(); ++i) {
+      EXPECT_TRUE(close(got.outputs[i], want[i], relative, absolute)) << "output " << i << "\n"
+          << tensor::to_string(kernels.launches[0].body);
+    }
+  }
+}
+
+}  // namespace sardonyx::testing

@@ -1,0 +1,157 @@
+#include "tests/compiler/sketch/harness.h"
+
+namespace sardonyx::testing {
+namespace {
+
+using expr::Expr;
+using tensor::Index;
+using tensor::ProgramBuilder;
+using tensor::Term;
+
+void expect_both(const Problem& problem, const std::vector<int64_t>& symbols = {}) {
+  auto inputs = random_inputs(problem.program, symbols, 1);
+  expect_matches("loops", problem, inputs, symbols, 1e-6, 1e-6);
+  expect_matches("pointwise", problem, inputs, symbols, 1e-6, 1e-6);
+}
+
+TEST(Pointwise, AddsWithBroadcast) {
+  ProgramBuilder b;
+  Term x = b.input("x", DType::F32, {3, 5, 7}), y = b.input("y", DType::F32, {5});
+  b.output({DType::F32, {3, 5, 7}, [=](const Index& i) { return x.at(i) + y.at({i[1]}); }});
+  expect_both({b.finish(), {}});
+}
+
+TEST(Pointwise, CollapsesSmallInnerDims) {
+  ProgramBuilder b;
+  Term x = b.input("x", DType::F32, {6, 11, 3}), y = b.input("y", DType::F32, {6, 11, 3});
+  b.output({DType::F32, {6, 11, 3}, [=](const Index& i) { return expr::max(x.at(i) * y.at(i), expr::imm(0, DType::F32)); }});
+  expect_both({b.finish(), {}});
+}
+
+TEST(Pointwise, SymbolicDims) {
+  auto n = expr::make_var("N", {1, INT64_MAX, 1});
+  ProgramBuilder b;
+  Term x = b.input("x", DType::F32, {Expr(n), 10});
+  b.output({DType::F32, {10, Expr(n)}, [=](const Index& i) { return x.at({i[1], i[0]}) - expr::imm(1, DType::F32); }});
+  Problem problem{b.finish(), {}};
+  problem.program.symbols = {n};
+  for (int64_t value : {1, 5, 16, 37}) expect_both(problem, {value});
+}
+
+TEST(Pointwise, LargeFlatDomainSplitsIntoBlocks) {
+  ProgramBuilder b;
+  Term x = b.input("x", DType::F32, {100003});
+  b.output({DType::F32, {100003}, [=](const Index& i) { return x.at(i) * x.at(i); }});
+  expect_both({b.finish(), {}});
+}
+
+TEST(Pointwise, EveryDtypeAddsAndSelects) {
+  for (DType dtype : {DType::F32, DType::F64, DType::F16, DType::BF16, DType::I8, DType::U8, DType::I16, DType::U16,
+                      DType::I32, DType::U32, DType::I64, DType::U64}) {
+    SCOPED_TRACE(std::string(dtype_name(dtype)));
+    ProgramBuilder b;
+    Term x = b.input("x", dtype, {4, 37}), y = b.input("y", dtype, {4, 37}), c = b.input("c", DType::Bool, {37});
+    b.output({dtype, {4, 37}, [=](const Index& i) {
+                return expr::select(c.at({i[1]}), x.at(i) + y.at(i), expr::min(x.at(i), y.at(i)));
+              }});
+    b.output({DType::Bool, {4, 37}, [=](const Index& i) { return x.at(i) < y.at(i); }});
+    Problem problem{b.finish(), {}};
+    auto inputs = random_inputs(problem.program, {}, 3);
+    double eps = dtype == DType::F16 ? 1e-3 : dtype == DType::BF16 ? 1e-2 : 1e-6;
+    expect_matches("loops", problem, inputs, {}, eps, eps);
+    expect_matches("pointwise", problem, inputs, {}, eps, eps);
+  }
+}
+
+TEST(Pointwise, CastsBetweenAllTypes) {
+  const DType all[] = {DType::F32, DType::F64, DType::F16, DType::BF16, DType::I8,  DType::U8,  DType::I16,
+                       DType::U16, DType::I32, DType::U32, DType::I64,  DType::U64, DType::Bool};
+  for (DType from : all) {
+    ProgramBuilder b;
+    Term x = b.input("x", from, {53});
+    for (DType to : all) {
+      if (to != from) b.output({to, {53}, [=](const Index& i) { return expr::cast(x.at(i), to); }});
+    }
+    SCOPED_TRACE(std::string(dtype_name(from)));
+    Problem problem{b.finish(), {}};
+    auto inputs = random_inputs(problem.program, {}, 5, -300, 300);
+    expect_matches("loops", problem, inputs, {}, 0, 0);
+    expect_matches("pointwise", problem, inputs, {}, 0, 0);
+  }
+}
+
+TEST(Pointwise, IntegerDivisionFloorsAndTruncates) {
+  for (DType dtype : {DType::I8, DType::U8, DType::I32, DType::I64}) {
+    ProgramBuilder b;
+    Term x = b.input("x", dtype, {64}), y = b.input("y", dtype, {64});
+    for (auto kind : {expr::Kind::Div, expr::Kind::Mod, expr::Kind::TruncDiv, expr::Kind::TruncRem}) {
+      b.output({dtype, {64}, [=](const Index& i) {
+                  Expr divisor = y.at(i);
+                  Expr one = expr::imm(1, dtype);
+                  return expr::make(kind, x.at(i), expr::select(divisor == expr::imm(0, dtype), one, divisor));
+                }});
+    }
+    Problem problem{b.finish(), {}};
+    SCOPED_TRACE(std::string(dtype_name(dtype)));
+    auto inputs = random_inputs(problem.program, {}, 7);
+    expect_matches("loops", problem, inputs, {}, 0, 0);
+    expect_matches("pointwise", problem, inputs, {}, 0, 0);
+  }
+}
+
+TEST(Pointwise, ConcatReadsOnlyWhatIsThere) {
+  ProgramBuilder b;
+  Term x = b.input("x", DType::F32, {3, 4}), y = b.input("y", DType::F32, {3, 9});
+  b.output({DType::F32, {3, 13}, [=](const Index& i) {
+              return expr::select(i[1] < Expr(4), x.at(i), y.at({i[0], i[1] - Expr(4)}));
+            }});
+  expect_both({b.finish(), {}});
+}
+
+TEST(Pointwise, GatherChecksIndices) {
+  ProgramBuilder b;
+  Term x = b.input("x", DType::F32, {6, 20}), index = b.input("index", DType::I64, {5});
+  b.output({DType::F32, {5, 20}, [=](const Index& i) { return x.at({index.at({i[0]}), i[1]}); }});
+  Problem problem{b.finish(), {}};
+  std::mt19937 random(1);
+  Tensor data = random_tensor(DType::F32, {6, 20}, random);
+  std::vector<int64_t> good{0, 5, 3, 3, 1}, bad{0, 5, 6, 3, 1}, negative{0, -1, 2, 3, 1};
+  expect_matches("pointwise", problem, {data, Tensor::ints(good)}, {}, 0, 0);
+  for (const char* name : {"loops", "pointwise"}) {
+    auto lowered = sketch::family_of(name)->lower(problem, {}, cpu::host_target());
+    Runner runner(problem, std::get<Lowered>(lowered));
+    EXPECT_EQ(runner.run({data, Tensor::ints(good)}, {}).code, 0);
+    EXPECT_EQ(runner.run({data, Tensor::ints(bad)}, {}).code, runtime::IndexOutOfRange);
+    EXPECT_EQ(runner.run({data, Tensor::ints(negative)}, {}).code, runtime::IndexOutOfRange);
+  }
+}
+
+TEST(Pointwise, DivisionByLoadedZeroIsReported) {
+  ProgramBuilder b;
+  Term x = b.input("x", DType::I32, {40}), y = b.input("y", DType::I32, {40});
+  b.output({DType::I32, {40}, [=](const Index& i) { return expr::make(expr::Kind::TruncDiv, x.at(i), y.at(i)); }});
+  Problem problem{b.finish(), {}};
+  Tensor one(DType::I32, {40}), zero(DType::I32, {40});
+  for (int i = 0; i < 40; ++i) one.set_int(i, i + 1), zero.set_int(i, i);
+  for (const char* name : {"loops", "pointwise"}) {
+    auto lowered = sketch::family_of(name)->lower(problem, {}, cpu::host_target());
+    Runner runner(problem, std::get<Lowered>(lowered));
+    EXPECT_EQ(runner.run({one, one}, {}).code, 0);
+    EXPECT_EQ(runner.run({one, zero}, {}).code, runtime::DivisionByZero);
+  }
+}
+
+TEST(Pointwise, NanWinsMinAndMax) {
+  ProgramBuilder b;
+  Term x = b.input("x", DType::F32, {4}), y = b.input("y", DType::F32, {4});
+  b.output({DType::F32, {4}, [=](const Index& i) { return expr::max(x.at(i), y.at(i)); }});
+  b.output({DType::F32, {4}, [=](const Index& i) { return expr::min(x.at(i), expr::imm(1, DType::F32)); }});
+  Problem problem{b.finish(), {}};
+  float nan = std::nanf("");
+  std::vector<float> a{nan, 1, 2, nan}, c{1, nan, 3, nan};
+  expect_matches("pointwise", problem,
+                 {Tensor::of<float>(DType::F32, {4}, a), Tensor::of<float>(DType::F32, {4}, c)}, {}, 0, 0);
+}
+
+}  // namespace
+}  // namespace sardonyx::testing
