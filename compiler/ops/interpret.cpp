@@ -23,10 +23,12 @@ class Interpreter {
       bind_dims_of(parameters[i]->type, inputs[i]);
     }
     for (size_t i = 0; i < inputs.size(); ++i) expect_dims(*parameters[i], inputs[i]);
+    // Equalities over inputs hold before anything runs; those over symbols that the run binds are checked behind it.
     for (const Equality& equality : graph.equalities)
-      require(expr::evaluate(equality.left, symbols_) == expr::evaluate(equality.right, symbols_),
-              Status::MismatchingShape, equality.text);
-    return run_region(graph.body(), inputs);
+      if (is_bound(equality.left) && is_bound(equality.right)) expect_equal(equality);
+    std::vector<Tensor> results = run_region(graph.body(), inputs);
+    for (const Equality& equality : graph.equalities) expect_equal(equality);
+    return results;
   }
 
  private:
@@ -40,6 +42,11 @@ class Interpreter {
   void expect_dims(const Value& value, const Tensor& tensor) const {
     require(evaluated(value.type.dims) == tensor.dims(), Status::MismatchingShape, "input '", value.name,
             "' has shape [", join(tensor.dims(), ","), "], expected ", to_string(value.type));
+  }
+
+  void expect_equal(const Equality& equality) const {
+    require(expr::evaluate(equality.left, symbols_) == expr::evaluate(equality.right, symbols_),
+            Status::MismatchingShape, equality.text);
   }
 
   void bind_dims_of(const TensorType& type, const Tensor& tensor) {

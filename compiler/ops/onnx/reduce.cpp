@@ -1,6 +1,7 @@
 // The Reduce* family: a map, a reduction, and a map.
 #include <numeric>
 
+#include "compiler/ops/onnx/reduce_run_time_axes.h"
 #include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
@@ -9,39 +10,55 @@ namespace {
 using graph::ReduceFunction;
 using graph::UnaryFunction;
 
-// What the attributes and the axes input say. `axes` is what to reduce; nothing at all with noop_with_empty_axes.
+// What the attributes and the axes input say. No axes at all with noop_with_empty_axes; `run_time_axes` is set instead
+// of `axes` when the axes input is not known.
 struct Spec {
   std::vector<int64_t> axes;
-  bool keep_dims = true, noop = false;
+  Value* run_time_axes = nullptr;
+  bool keep_dims = true;
 };
 
 Spec spec_of(Lowering& in) {
+  auto& b = in.builder();
   Spec spec;
   spec.keep_dims = in.attr_int("keepdims", 1) != 0;
-  if (auto axes = in.ints_input_or_attr(1, "axes")) spec.axes = *axes;
   const int rank = in[0]->type.rank();
-  if (spec.axes.empty()) {
-    spec.noop = in.attr_int("noop_with_empty_axes", 0) != 0;
-    spec.axes.resize(spec.noop ? 0 : size_t(rank));
+  Value* input = in.optional(1);
+  const bool empty_input = input && expr::is_const(graph::element_count(input->type), 0);
+  if (input && !empty_input && !b.static_ints(input)) {
+    in.require(input->type.rank() == 1 && is_integer(input->type.dtype), Status::InvalidModel, "axes ",
+               graph::to_string(input->type), " must be a list of integers");
+    spec.run_time_axes = input;
+    return spec;
+  }
+  if (auto axes = empty_input ? std::nullopt : in.ints_input_or_attr(1, "axes")) spec.axes = *axes;
+  if (spec.axes.empty() && in.attr_int("noop_with_empty_axes", 0) == 0) {
+    spec.axes.resize(size_t(rank));
     std::iota(spec.axes.begin(), spec.axes.end(), int64_t{0});
   }
   for (int64_t& axis : spec.axes) axis = in.axis(axis, rank);
   return spec;
 }
 
-Value* sum(Lowering& in, Value* x, const Spec& spec) {
-  return in.builder().reduce(ReduceFunction::Sum, x, spec.axes, spec.keep_dims);
+Value* reduced(Lowering& in, ReduceFunction function, Value* x, const Spec& spec) {
+  if (spec.run_time_axes) return reduce_run_time_axes(in, function, x, spec.run_time_axes, spec.keep_dims);
+  return in.builder().reduce(function, x, spec.axes, spec.keep_dims);
 }
+
+Value* sum(Lowering& in, Value* x, const Spec& spec) { return reduced(in, ReduceFunction::Sum, x, spec); }
 
 template <ReduceFunction function>
 std::vector<Value*> plain(Lowering& in) {
-  const Spec spec = spec_of(in);
-  return {in.builder().reduce(function, in[0], spec.axes, spec.keep_dims)};
+  return {reduced(in, function, in[0], spec_of(in))};
 }
 
 std::vector<Value*> mean(Lowering& in) {
+  auto& b = in.builder();
   const Spec spec = spec_of(in);
-  return {in.builder().mean(in[0], spec.axes, spec.keep_dims)};
+  if (!spec.run_time_axes) return {b.mean(in[0], spec.axes, spec.keep_dims)};
+  Value* total = sum(in, in[0], spec);
+  const Expr count = graph::element_count(in[0]->type) / graph::element_count(total->type);
+  return {b.div(total, b.cast(b.dims_tensor({count}, {}), total->type.dtype))};
 }
 
 std::vector<Value*> l1(Lowering& in) {
@@ -72,6 +89,7 @@ std::vector<Value*> log_sum_exp(Lowering& in) {
   const Spec spec = spec_of(in);
   const DType dtype = in[0]->type.dtype, working = is_float(dtype) ? dtype : DType::F64;
   Value* x = b.cast(in[0], working);
+  if (spec.run_time_axes) return {b.cast(b.unary(UnaryFunction::Log, sum(in, b.exp(x), spec)), dtype)};
   Value* top = b.reduce(ReduceFunction::Max, x, spec.axes, true);
   top = b.select(b.unary(UnaryFunction::IsInf, top), b.scalar_like(top, 0), top);
   Value* logs = b.unary(UnaryFunction::Log, b.reduce(ReduceFunction::Sum, b.exp(b.sub(x, top)), spec.axes, true));
