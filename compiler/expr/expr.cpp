@@ -196,8 +196,8 @@ Expr cast(Expr a, DType dtype) {
 
 Expr load(BufferPtr buffer, std::vector<Expr> index) {
   check(buffer != nullptr, "a load from no buffer");
-  check(index.size() == (buffer->flat ? 1 : buffer->dims.size()), "load from ", buffer->name, " with ", index.size(),
-        " indices");
+  check(index.size() == (buffer->flat ? 1 : buffer->dims.size()) || index.size() == 1, "load from ", buffer->name,
+        " with ", index.size(), " indices");
   Node node;
   node.kind = Kind::Load;
   node.type.dtype = buffer->dtype;

@@ -53,7 +53,7 @@ enum class Kind : uint8_t {
   Or,
   Not,        // Bool only (bitwise operations on integers are Calls)
   Select,     // args: condition, then, else
-  Load,       // buffer[args...]; one index per dim of the buffer, or a single flat element index when buffer is flat
+  Load,       // buffer[args...]; one index per dim of the buffer, or a single flat element index after flattening
   Call,       // function(args...), element-wise
   Ramp,       // args[0] + args[1] * lane index, `lanes` lanes
   Broadcast,  // args[0] in every lane
