@@ -60,7 +60,8 @@ struct OptOptions {
   std::string output = "-";
   std::vector<std::string> passes;  // empty: the default pipeline
   bool list = false;
-  bool verify = false;
+  bool verify = true;
+  bool timing = false;
 };
 
 int devices_command(const CommonOptions& options);

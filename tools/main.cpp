@@ -16,17 +16,16 @@ enum ExitCode { success = 0, wrong_answer = 1, wrong_usage = 2, library_failed =
 
 std::string footer() {
   std::string text =
-      "The library is --library, else SARDONYX_LIBRARY, else libonnxifi.so beside this program or in ../lib, else by "
-      "its\n"
-      "bare name as the system finds it.\n\n"
+      "The library is --library, else SARDONYX_LIBRARY, else libonnxifi.so beside this program, in ../lib or\n"
+      "../onnxifi, else by its bare name as the system finds it.\n\n"
       "Settings of the library (a property given to onnxInitBackend beats the environment):\n";
   for (const SettingDoc& doc : setting_docs()) {
     text += str("  ", *doc.variable != '\0' ? doc.variable : doc.property, "\n      ", doc.meaning, " (", doc.values,
                 ")\n");
   }
   return text +
-         "\nExit codes: 0 done; 1 a wrong answer; 2 wrong usage or an unreadable file; 3 the library refused or "
-         "failed.";
+         "\nExit codes: 0 done; 1 a wrong answer; 2 wrong usage or an unreadable file;\n"
+         "3 the library refused or failed.";
 }
 
 void add_common(CLI::App* command, CommonOptions& options) {
@@ -61,6 +60,7 @@ struct Options {
   TestOptions test;
   BenchOptions bench;
   ExplainOptions explain;
+  OptOptions opt;
 };
 
 void add_commands(CLI::App& app, Options& options, int& exit_code) {
@@ -118,6 +118,17 @@ void add_commands(CLI::App& app, Options& options, int& exit_code) {
       ->required()
       ->check(CLI::ExistingPath);
   explain->callback([&] { exit_code = explain_command(options.explain); });
+
+  auto* opt = app.add_subcommand("opt", "Run the compiler's passes on a graph in text form");
+  opt->add_option("input", options.opt.input, "text graph; - is stdin")->capture_default_str();
+  opt->add_option("-o,--output", options.opt.output, "file for the result; - is stdout")->capture_default_str();
+  opt->add_option("--passes", options.opt.passes, "names in order, separated by commas; default: the compiler's own")
+      ->delimiter(',')
+      ->option_text("NAME,...");
+  opt->add_flag("--list", options.opt.list, "list the passes");
+  opt->add_flag("!--no-verify", options.opt.verify, "do not verify the graph after every pass");
+  opt->add_flag("--timing", options.opt.timing, "print the time of each pass on stderr");
+  opt->callback([&] { exit_code = opt_command(options.opt); });
 }
 
 int main(int argc, char** argv) {
