@@ -98,13 +98,12 @@ Tensor scale_weights(const Tensor& weights, int axis, const std::vector<double>&
 
 // Where the output channels are: axis of the result and of the weights. False when the anchor does not qualify.
 bool channel_axes(const Node& anchor, int& result_axis, int& weight_axis) {
-  int rank = anchor.result()->type.rank();
   if (anchor.op == Op::conv) {
     result_axis = 1, weight_axis = 0;
     return true;
   }
   if (anchor.op == Op::matmul && anchor.operand(1)->type.rank() == 2) {
-    result_axis = rank - 1, weight_axis = anchor.attrs<graph::MatmulAttrs>().transpose_b ? 0 : 1;
+    result_axis = anchor.result()->type.rank() - 1, weight_axis = anchor.attrs<graph::MatmulAttrs>().transpose_b ? 0 : 1;
     return true;
   }
   return false;
