@@ -150,7 +150,7 @@ inline void expect_matches(const char* family_name, const Problem& problem, cons
     ASSERT_EQ(got.code, 0);
     for (size_t i = 0; i < want.size(); ++i) {
       EXPECT_TRUE(close(got.outputs[i], want[i], relative, absolute)) << "output " << i << "\n"
-          << tensor::to_string(kernels.launches[0].body);
+                                                                      << tensor::to_string(kernels.launches[0].body);
     }
   }
 }

@@ -24,7 +24,8 @@ TEST(Pointwise, AddsWithBroadcast) {
 TEST(Pointwise, CollapsesSmallInnerDims) {
   ProgramBuilder b;
   Term x = b.input("x", DType::F32, {6, 11, 3}), y = b.input("y", DType::F32, {6, 11, 3});
-  b.output({DType::F32, {6, 11, 3}, [=](const Index& i) { return expr::max(x.at(i) * y.at(i), expr::imm(0, DType::F32)); }});
+  b.output(
+      {DType::F32, {6, 11, 3}, [=](const Index& i) { return expr::max(x.at(i) * y.at(i), expr::imm(0, DType::F32)); }});
   expect_both({b.finish(), {}});
 }
 
@@ -149,8 +150,8 @@ TEST(Pointwise, NanWinsMinAndMax) {
   Problem problem{b.finish(), {}};
   float nan = std::nanf("");
   std::vector<float> a{nan, 1, 2, nan}, c{1, nan, 3, nan};
-  expect_matches("pointwise", problem,
-                 {Tensor::of<float>(DType::F32, {4}, a), Tensor::of<float>(DType::F32, {4}, c)}, {}, 0, 0);
+  expect_matches("pointwise", problem, {Tensor::of<float>(DType::F32, {4}, a), Tensor::of<float>(DType::F32, {4}, c)},
+                 {}, 0, 0);
 }
 
 }  // namespace

@@ -1,0 +1,124 @@
+#include "tests/compiler/sketch/harness.h"
+
+namespace sardonyx::testing {
+namespace {
+
+using expr::Expr;
+using expr::Function;
+using tensor::Index;
+using tensor::ProgramBuilder;
+using tensor::Reduce;
+using tensor::Term;
+
+struct Matmul {
+  std::vector<Expr> batch;
+  Expr m, n, k;
+  bool transpose_a = false, transpose_b = false;
+  DType dtype = DType::F32;
+};
+
+Term matmul(ProgramBuilder& b, const Matmul& p, const Term& x, const Term& y, bool batched_y) {
+  std::vector<Expr> dims = p.batch;
+  dims.push_back(p.m);
+  dims.push_back(p.n);
+  return b.reduce("matmul", Reduce::Sum, p.dtype, dims, {p.k}, [=](const Index& out, const Index& in) {
+    Index left(out.begin(), out.end() - 2), right = batched_y ? left : Index{};
+    const Expr &i = out[out.size() - 2], &j = out.back(), &k = in[0];
+    left.push_back(p.transpose_a ? k : i);
+    left.push_back(p.transpose_a ? i : k);
+    right.push_back(p.transpose_b ? j : k);
+    right.push_back(p.transpose_b ? k : j);
+    return x.at(left) * y.at(right);
+  });
+}
+
+Problem problem_of(const Matmul& p, bool batched_y, bool constant_y, int epilogue) {
+  ProgramBuilder b;
+  std::vector<Expr> a_dims = p.batch, b_dims = batched_y ? p.batch : std::vector<Expr>{};
+  a_dims.push_back(p.transpose_a ? p.k : p.m);
+  a_dims.push_back(p.transpose_a ? p.m : p.k);
+  b_dims.push_back(p.transpose_b ? p.n : p.k);
+  b_dims.push_back(p.transpose_b ? p.k : p.n);
+  Term x = b.input("a", p.dtype, a_dims), y = b.input("b", p.dtype, b_dims);
+  std::vector<Expr> dims = p.batch;
+  dims.push_back(p.m);
+  dims.push_back(p.n);
+  Term bias = b.input("bias", p.dtype, {p.n}), residual = b.input("residual", p.dtype, dims);
+  Term c = matmul(b, p, x, y, batched_y);
+  if (epilogue == 0) {
+    b.output(c);
+  } else if (epilogue == 1) {
+    b.output({p.dtype, dims, [=](const Index& i) {
+                return expr::max(c.at(i) + bias.at({i.back()}) + residual.at(i), expr::imm(0, p.dtype));
+              }});
+  } else {
+    b.output({p.dtype, dims, [=](const Index& i) {
+                Expr v = c.at(i) + bias.at({i.back()});
+                return v * expr::imm(0.5, p.dtype) *
+                       (expr::imm(1, p.dtype) + expr::call(Function::Erf, {v * expr::imm(0.70710678, p.dtype)}));
+              }});
+  }
+  return {b.finish(), {false, constant_y, true, false}};
+}
+
+void expect_contraction(const Matmul& p, bool batched_y, bool constant_y, int epilogue,
+                        const std::vector<expr::VarPtr>& symbols = {}, const std::vector<int64_t>& values = {}) {
+  SCOPED_TRACE(std::string("m ") + expr::to_string(p.m) + " n " + expr::to_string(p.n) + " k " + expr::to_string(p.k) +
+               (p.transpose_a ? " ta" : "") + (p.transpose_b ? " tb" : "") + (constant_y ? " constant" : "") +
+               " epilogue " + std::to_string(epilogue));
+  Problem problem = problem_of(p, batched_y, constant_y, epilogue);
+  problem.program.symbols = symbols;
+  auto inputs = random_inputs(problem.program, values, 5, -1, 1);
+  expect_matches("contraction", problem, inputs, values, 1e-5, 2e-5);
+}
+
+TEST(Contraction, ShapesTransposesAndEpilogues) {
+  const int64_t shapes[][3] = {{1, 1, 1},   {1, 40, 30},  {5, 17, 9},   {14, 32, 20},
+                               {15, 33, 7}, {29, 70, 33}, {64, 48, 40}, {3, 100, 1}};
+  for (auto& s : shapes) {
+    for (int t = 0; t < 4; ++t) {
+      Matmul p{{}, s[0], s[1], s[2], (t & 1) != 0, (t & 2) != 0, DType::F32};
+      expect_contraction(p, false, t % 2 == 0, t % 3);
+      expect_contraction(p, false, t % 2 == 1, (t + 1) % 3);
+    }
+  }
+}
+
+TEST(Contraction, Batches) {
+  for (bool batched : {false, true}) {
+    expect_contraction({{2, 3}, 17, 40, 19}, batched, false, 1);
+    expect_contraction({{4}, 20, 24, 16, false, true}, batched, false, 0);
+  }
+  expect_contraction({{2, 5}, 8, 33, 12}, false, true, 2);
+}
+
+TEST(Contraction, SymbolicRowsAndColumns) {
+  auto m = expr::make_var("M", {1, INT64_MAX, 1}), n = expr::make_var("N", {1, INT64_MAX, 1});
+  for (int64_t value : {1, 3, 14, 15, 31, 100}) {
+    expect_contraction({{}, Expr(m), 40, 33}, false, true, 1, {m}, {value});
+    expect_contraction({{2}, 6, Expr(n), 16}, true, false, 0, {n}, {value});
+    expect_contraction({{2}, Expr(m), Expr(m), 16, false, true}, true, false, 0, {m}, {value});
+  }
+}
+
+TEST(Contraction, OtherTypes) {
+  for (DType dtype : {DType::F64, DType::I32, DType::I64})
+    expect_contraction({{}, 9, 21, 13, false, false, dtype}, false, true, 0);
+}
+
+// [B, H, S, D] product stored as [B, S, H * D].
+TEST(Contraction, TransposedStore) {
+  ProgramBuilder b;
+  Term p = b.input("p", DType::F32, {2, 3, 20, 20}), v = b.input("v", DType::F32, {2, 20, 3, 32});
+  Term c = b.reduce("pv", Reduce::Sum, DType::F32, {2, 3, 20, 32}, {20}, [=](const Index& o, const Index& k) {
+    return p.at({o[0], o[1], o[2], k[0]}) * v.at({o[0], k[0], o[1], o[3]});
+  });
+  b.output({DType::F32, {2, 20, 96}, [=](const Index& i) {
+              return c.at({i[0], i[2] / Expr(32), i[1], i[2] % Expr(32)});
+            }});
+  Problem problem{b.finish(), {}};
+  expect_matches("contraction", problem, random_inputs(problem.program, {}, 5), {}, 1e-5, 2e-5);
+}
+
+}  // namespace
+}  // namespace sardonyx::testing

@@ -1,0 +1,141 @@
+#include "tests/compiler/sketch/harness.h"
+
+namespace sardonyx::testing {
+namespace {
+
+using expr::Expr;
+using expr::Function;
+using tensor::Index;
+using tensor::ProgramBuilder;
+using tensor::Reduce;
+using tensor::Term;
+
+Problem softmax(std::vector<Expr> dims, size_t axis) {
+  ProgramBuilder b;
+  Term x = b.input("x", DType::F32, dims);
+  std::vector<Expr> rows = dims;
+  rows.erase(rows.begin() + long(axis));
+  auto with = [axis](Index row, const Expr& k) {
+    row.insert(row.begin() + long(axis), k);
+    return row;
+  };
+  auto without = [axis](Index i) {
+    i.erase(i.begin() + long(axis));
+    return i;
+  };
+  Term top = b.reduce("max", Reduce::Max, DType::F32, rows, {dims[axis]},
+                      [=](const Index& row, const Index& in) { return x.at(with(row, in[0])); });
+  Term e = b.stage("exp", DType::F32, dims,
+                   [=](const Index& i) { return expr::call(Function::Exp, {x.at(i) - top.at(without(i))}); });
+  Term sum = b.reduce("sum", Reduce::Sum, DType::F32, rows, {dims[axis]},
+                      [=](const Index& row, const Index& in) { return e.at(with(row, in[0])); });
+  b.output({DType::F32, dims, [=](const Index& i) { return e.at(i) / sum.at(without(i)); }});
+  return {b.finish(), {}};
+}
+
+void expect_row_reduction(const Problem& problem, const std::vector<int64_t>& symbols = {}, double relative = 1e-5,
+                          double absolute = 1e-6) {
+  auto inputs = random_inputs(problem.program, symbols, 11);
+  expect_matches("loops", problem, inputs, symbols, relative, absolute);
+  expect_matches("row_reduction", problem, inputs, symbols, relative, absolute);
+}
+
+TEST(RowReduction, SoftmaxAlongEachAxis) {
+  for (size_t axis = 0; axis < 3; ++axis) expect_row_reduction(softmax({3, 37, 50}, axis));
+}
+
+TEST(RowReduction, SoftmaxOfSymbolicRows) {
+  auto n = expr::make_var("N", {1, INT64_MAX, 1});
+  for (size_t axis = 0; axis < 2; ++axis) {
+    Problem problem = softmax({Expr(n), Expr(n)}, axis);
+    problem.program.symbols = {n};
+    for (int64_t value : {1, 7, 16, 65, 130}) expect_row_reduction(problem, {value});
+  }
+}
+
+TEST(RowReduction, LayerNorm) {
+  ProgramBuilder b;
+  Term x = b.input("x", DType::F32, {4, 9, 200}), scale = b.input("scale", DType::F32, {200}),
+       bias = b.input("bias", DType::F32, {200});
+  Expr count = expr::imm(200, DType::F32);
+  auto row = [](const Index& i) { return Index{i[0], i[1]}; };
+  Term sum = b.reduce("sum", Reduce::Sum, DType::F32, {4, 9}, {200}, [=](const Index& r, const Index& k) {
+    return x.at({r[0], r[1], k[0]});
+  });
+  Term mean = b.stage("mean", DType::F32, {4, 9}, [=](const Index& r) { return sum.at(r) / count; });
+  Term squares = b.reduce("squares", Reduce::Sum, DType::F32, {4, 9}, {200}, [=](const Index& r, const Index& k) {
+    Expr d = x.at({r[0], r[1], k[0]}) - mean.at(r);
+    return d * d;
+  });
+  Term inverse = b.stage("inverse", DType::F32, {4, 9}, [=](const Index& r) {
+    return expr::imm(1, DType::F32) / expr::call(Function::Sqrt, {squares.at(r) / count + expr::imm(1e-5, DType::F32)});
+  });
+  b.output({DType::F32, {4, 9, 200}, [=](const Index& i) {
+              return (x.at(i) - mean.at(row(i))) * inverse.at(row(i)) * scale.at({i[2]}) + bias.at({i[2]});
+            }});
+  expect_row_reduction({b.finish(), {}});
+}
+
+TEST(RowReduction, EachKindOverEachAxisAndType) {
+  for (DType dtype : {DType::F32, DType::F64, DType::I32, DType::I64, DType::I8, DType::U8}) {
+    for (Reduce kind : {Reduce::Sum, Reduce::Product, Reduce::Max, Reduce::Min}) {
+      for (size_t axis = 0; axis < 3; ++axis) {
+        SCOPED_TRACE(std::string(dtype_name(dtype)) + " " + std::to_string(int(kind)) + " " + std::to_string(axis));
+        std::vector<Expr> dims{5, 21, 34};
+        std::vector<Expr> kept = dims;
+        kept.erase(kept.begin() + long(axis));
+        ProgramBuilder b;
+        Term x = b.input("x", dtype, dims);
+        b.output(b.reduce("r", kind, dtype, kept, {dims[axis]}, [=](const Index& out, const Index& in) {
+          Index i = out;
+          i.insert(i.begin() + long(axis), in[0]);
+          return x.at(i);
+        }));
+        Problem problem{b.finish(), {}};
+        auto inputs = random_inputs(problem.program, {}, 3);
+        expect_matches("row_reduction", problem, inputs, {}, 1e-5, 1e-5);
+      }
+    }
+  }
+}
+
+TEST(RowReduction, FullReduction) {
+  ProgramBuilder b;
+  Term x = b.input("x", DType::F32, {7, 1003});
+  b.output(b.reduce("r", Reduce::Sum, DType::F32, {}, {7, 1003}, [=](const Index&, const Index& in) {
+    return x.at({in[0], in[1]});
+  }));
+  expect_row_reduction({b.finish(), {}}, {}, 1e-4, 1e-3);
+}
+
+TEST(RowReduction, ArgMaxTakesTheFirst) {
+  for (size_t axis = 0; axis < 2; ++axis) {
+    ProgramBuilder b;
+    std::vector<Expr> dims{13, 70};
+    Term x = b.input("x", DType::F32, dims);
+    std::vector<Expr> kept{dims[1 - axis]};
+    auto at = [=](const Index& o, const Index& k) { return axis ? Index{o[0], k[0]} : Index{k[0], o[0]}; };
+    Term best = b.reduce("best", Reduce::Max, DType::F32, kept, {dims[axis]},
+                         [=](const Index& o, const Index& k) { return x.at(at(o, k)); });
+    b.output(b.reduce("arg", Reduce::Min, DType::I64, kept, {dims[axis]}, [=](const Index& o, const Index& k) {
+      return expr::select(x.at(at(o, k)) == best.at(o), k[0], expr::int_imm(INT64_MAX));
+    }));
+    expect_row_reduction({b.finish(), {}}, {}, 0, 0);
+  }
+}
+
+TEST(RowReduction, NanWins) {
+  ProgramBuilder b;
+  Term x = b.input("x", DType::F32, {2, 40});
+  b.output(b.reduce("m", Reduce::Max, DType::F32, {2}, {40}, [=](const Index& o, const Index& k) {
+    return x.at({o[0], k[0]});
+  }));
+  Problem problem{b.finish(), {}};
+  std::mt19937 random(1);
+  Tensor t = random_tensor(DType::F32, {2, 40}, random);
+  t.set_double(17, std::nan(""));
+  expect_matches("row_reduction", problem, {t}, {}, 0, 0);
+}
+
+}  // namespace
+}  // namespace sardonyx::testing
