@@ -80,10 +80,10 @@ std::string AttributeChecker::problem(const AttributeProto& attribute) const {
   if (needs_field(type) && !populated) return str("has type ", attribute_type_names[type], " but no value");
 
   return problem_of([&] {
-    if (attribute.has_t()) check_tensor(attribute.t(), external_dir_);
-    for (const auto& tensor : attribute.tensors()) check_tensor(tensor, external_dir_);
-    if (attribute.has_sparse_tensor()) check_sparse_tensor(attribute.sparse_tensor(), external_dir_);
-    for (const auto& tensor : attribute.sparse_tensors()) check_sparse_tensor(tensor, external_dir_);
+    if (attribute.has_t()) check_tensor(attribute.t(), sources_);
+    for (const auto& tensor : attribute.tensors()) check_tensor(tensor, sources_);
+    if (attribute.has_sparse_tensor()) check_sparse_tensor(attribute.sparse_tensor(), sources_);
+    for (const auto& tensor : attribute.sparse_tensors()) check_sparse_tensor(tensor, sources_);
     if (attribute.has_tp())
       require(type_problem(attribute.tp()).empty(), Status::InvalidModel, type_problem(attribute.tp()));
     for (const auto& tp : attribute.type_protos())

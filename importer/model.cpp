@@ -32,7 +32,7 @@ Tensor Model::Impl::tensor(const proto::TensorProto& message, bool views) {
   TensorSize size = tensor_size(message.data_type(), message.dims().data(), message.dims_size());
   if (views && size.bytes >= int64_t{share_threshold})
     if (Tensor view = view_of(message, model); view.defined()) return view;
-  Tensor result = to_tensor(message, options.external_data_dir);
+  Tensor result = to_tensor(message, sources);
   tensors.emplace(&message, result);
   if (message.raw_data().size() >= share_threshold) {
     auto* raw = const_cast<proto::TensorProto&>(message).mutable_raw_data();  // the model is ours, and not const
@@ -42,10 +42,15 @@ Tensor Model::Impl::tensor(const proto::TensorProto& message, bool views) {
   return result;
 }
 
+void Model::Impl::take_lifted() {
+  for (const auto& [message, data] : sources.lifted)
+    if (supported_dtype(message->data_type()) != DType::None) tensors.emplace(message, to_tensor(*message, sources));
+  sources.lifted.clear();
+}
+
 Tensor Model::Impl::tensor(const proto::SparseTensorProto& message) {
   auto found = tensors.find(&message);
-  if (found == tensors.end())
-    found = tensors.emplace(&message, to_dense_tensor(message, options.external_data_dir)).first;
+  if (found == tensors.end()) found = tensors.emplace(&message, to_dense_tensor(message, sources)).first;
   return found->second;
 }
 
@@ -65,16 +70,21 @@ std::unique_ptr<Model> Model::parse(const void* bytes, size_t size, const Import
           max_model_bytes);
   std::unique_ptr<Model> result(new Model());
   Impl& impl = *result->impl_;
-  impl.options = options;
+  impl.sources.external_dir = options.external_data_dir;
   impl.model = std::make_shared<proto::ModelProto>();
-  google::protobuf::io::CodedInputStream stream(static_cast<const uint8_t*>(bytes), int(size));
+  const LiftedModel lifted = lift(Bytes(static_cast<const uint8_t*>(bytes), size));
+  google::protobuf::io::CodedInputStream stream(lifted.message().data(), int(lifted.message().size()));
   stream.SetRecursionLimit(max_message_depth);
   require(impl.model->MergePartialFromCodedStream(&stream) && stream.ConsumedEntireMessage(), Status::InvalidProtobuf,
           "the ", size, " bytes are not a ModelProto, or messages are nested more than ", max_message_depth, " deep");
 
+  for (const LiftedModel::Payload& payload : lifted.payloads)
+    impl.sources.lifted.emplace(&impl.model->graph().initializer(payload.initializer), payload.data);
+
   Findings findings;
-  impl.nesting = validate(*impl.model, options.external_data_dir, findings);
+  impl.nesting = validate(*impl.model, impl.sources, findings);
   throw_if_any(findings.report());
+  impl.take_lifted();
   for (const auto& input : impl.model->graph().input()) impl.inputs.push_back(declared_tensor(input));
   for (const auto& tensor : impl.model->graph().initializer()) impl.initializers.push_back(tensor.name());
   for (const auto& sparse : impl.model->graph().sparse_initializer())

@@ -9,12 +9,13 @@
 
 #include "importer/import.h"
 #include "importer/onnx_model.pb.h"
+#include "importer/tensor_data.h"
 
 namespace sardonyx::importer {
 
 struct Model::Impl {
   std::shared_ptr<proto::ModelProto> model;
-  ImportOptions options;
+  Sources sources;
   std::vector<DeclaredTensor> inputs;
   std::vector<std::string> initializers;
   int nesting = 0;  // levels of subgraphs and function calls
@@ -27,6 +28,8 @@ struct Model::Impl {
   // enough to be looked at; else it is aligned, and the message's own copy of large data is dropped.
   Tensor tensor(const proto::TensorProto& message, bool views);
   Tensor tensor(const proto::SparseTensorProto& message);
+  // Copies what was lifted out of the caller's bytes, which are about to go away.
+  void take_lifted();
 };
 
 // Dtype (None when it is no tensor of a known type) and dims of a declared value.

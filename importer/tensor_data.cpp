@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <optional>
 
 #include "importer/external_data.h"
 #include "importer/limits.h"
@@ -112,6 +113,12 @@ DType require_supported(const TensorProto& tensor) {
   return dtype;
 }
 
+std::optional<Bytes> raw_data_of(const TensorProto& tensor, const Sources& sources) {
+  if (auto lifted = sources.lifted.find(&tensor); lifted != sources.lifted.end()) return lifted->second;
+  if (!tensor.has_raw_data()) return std::nullopt;
+  return Bytes(reinterpret_cast<const uint8_t*>(tensor.raw_data().data()), tensor.raw_data().size());
+}
+
 bool is_external(const TensorProto& tensor) { return tensor.data_location() == TensorProto::EXTERNAL; }
 
 // Row-major position of entry i of a sparse tensor's indices; -1 when it is out of bounds.
@@ -157,7 +164,7 @@ TensorSize tensor_size(int code, const int64_t* dims, int rank) {
   return {elements, type.bits < 8 ? entries_of(type, elements) : elements * (type.bits / 8)};
 }
 
-void check_tensor(const TensorProto& tensor, const std::string& external_dir) {
+void check_tensor(const TensorProto& tensor, const Sources& sources) {
   TensorSize size = size_of_tensor(tensor);
   const DataType& type = data_type(tensor.data_type());
   require(!tensor.has_segment(), Status::InvalidModel, "is stored in segments");
@@ -172,15 +179,16 @@ void check_tensor(const TensorProto& tensor, const std::string& external_dir) {
     typed = true;
   }
   if (is_external(tensor)) {
-    require(!typed && !tensor.has_raw_data(), Status::InvalidModel, "has external data and elements of its own");
+    require(!typed && !raw_data_of(tensor, sources), Status::InvalidModel, "has external data and elements of its own");
     require(type.storage != Storage::String, Status::InvalidModel, "stores strings in external data");
-    ExternalData(tensor, external_dir, size.bytes);
+    ExternalData(tensor, sources.external_dir, size.bytes);
     return;
   }
-  if (tensor.has_raw_data() && !(tensor.raw_data().empty() && typed)) {
+  std::optional<Bytes> raw = raw_data_of(tensor, sources);
+  if (raw && !(raw->empty() && typed)) {
     require(!typed, Status::InvalidModel, "stores elements both in raw_data and in ", storage_names[int(type.storage)]);
     require(type.storage != Storage::String, Status::InvalidModel, "stores strings in raw_data");
-    require(int64_t(tensor.raw_data().size()) == size.bytes, Status::InvalidModel, "has ", tensor.raw_data().size(),
+    require(int64_t(raw->size()) == size.bytes, Status::InvalidModel, "has ", raw->size(),
             " bytes of raw_data, its dims [", join(tensor.dims(), ","), "] of ", type.name, " need ", size.bytes);
     return;
   }
@@ -189,9 +197,9 @@ void check_tensor(const TensorProto& tensor, const std::string& external_dir) {
           ", its dims [", join(tensor.dims(), ","), "] of ", type.name, " need ", expected);
 }
 
-void check_sparse_tensor(const SparseTensorProto& tensor, const std::string& external_dir) {
+void check_sparse_tensor(const SparseTensorProto& tensor, const Sources& sources) {
   require(tensor.has_values(), Status::InvalidModel, "has no values");
-  check_tensor(tensor.values(), external_dir);
+  check_tensor(tensor.values(), sources);
   require(tensor.values().dims_size() == 1, Status::InvalidModel, "has values of rank ", tensor.values().dims_size(),
           " instead of 1");
   require(tensor.dims_size() > 0, Status::InvalidModel, "has no dims");
@@ -199,14 +207,14 @@ void check_sparse_tensor(const SparseTensorProto& tensor, const std::string& ext
   int64_t nonzeros = tensor.values().dims(0);
   if (!tensor.has_indices() && nonzeros == 0) return;
   require(tensor.has_indices(), Status::InvalidModel, "has no indices");
-  check_tensor(tensor.indices(), external_dir);
+  check_tensor(tensor.indices(), sources);
   const TensorProto& indices = tensor.indices();
   require(indices.data_type() == TensorProto::INT64, Status::InvalidModel, "has indices that are not INT64");
   bool linear = indices.dims_size() == 1 && indices.dims(0) == nonzeros;
   bool tuples = indices.dims_size() == 2 && indices.dims(0) == nonzeros && indices.dims(1) == tensor.dims_size();
   require(linear || tuples, Status::InvalidModel, "has indices of dims [", join(indices.dims(), ","), "] for ",
           nonzeros, " values of a tensor of rank ", tensor.dims_size());
-  Tensor positions = to_tensor(indices, external_dir);
+  Tensor positions = to_tensor(indices, sources);
   for (int64_t i = 0, previous = -1; i < nonzeros; ++i) {
     int64_t flat = flat_index(positions, i, tensor.dims().data(), tensor.dims_size(), dense.elements);
     require(flat >= 0, Status::InvalidModel, "has an index out of bounds at position ", i);
@@ -215,16 +223,17 @@ void check_sparse_tensor(const SparseTensorProto& tensor, const std::string& ext
   }
 }
 
-Tensor to_tensor(const TensorProto& tensor, const std::string& external_dir) {
+Tensor to_tensor(const TensorProto& tensor, const Sources& sources) {
   DType dtype = require_supported(tensor);
   Tensor result(dtype, dims_of(tensor));
   size_t bytes = size_t(size_of_tensor(tensor).bytes);
   if (bytes == 0) return result;
   if (is_external(tensor)) {
-    ExternalData(tensor, external_dir, int64_t(bytes)).read(result.raw());
+    ExternalData(tensor, sources.external_dir, int64_t(bytes)).read(result.raw());
   } else if (stored_entries(tensor, data_types[tensor.data_type()].storage) == 0) {
-    check(tensor.raw_data().size() == bytes, "tensor '", tensor.name(), "' was not checked");
-    std::memcpy(result.raw(), tensor.raw_data().data(), bytes);
+    std::optional<Bytes> raw = raw_data_of(tensor, sources);
+    check(raw && raw->size() == bytes, "tensor '", tensor.name(), "' was not checked");
+    std::memcpy(result.raw(), raw->data(), bytes);
   } else {
     switch (data_types[tensor.data_type()].storage) {
       case Storage::Float:
@@ -250,7 +259,7 @@ Tensor to_tensor(const TensorProto& tensor, const std::string& external_dir) {
   return result;
 }
 
-Tensor to_dense_tensor(const SparseTensorProto& tensor, const std::string& external_dir) {
+Tensor to_dense_tensor(const SparseTensorProto& tensor, const Sources& sources) {
   DType dtype = require_supported(tensor.values());
   Dims dims(tensor.dims().begin(), tensor.dims().end());
   TensorSize size = tensor_size(tensor.values().data_type(), dims.data(), int(dims.size()));
@@ -258,9 +267,9 @@ Tensor to_dense_tensor(const SparseTensorProto& tensor, const std::string& exter
           " bytes when dense, more than ", max_dense_sparse_bytes);
   Tensor result(dtype, dims);
   std::memset(result.raw(), 0, size_t(size.bytes));
-  Tensor values = to_tensor(tensor.values(), external_dir);
+  Tensor values = to_tensor(tensor.values(), sources);
   if (values.count() == 0) return result;
-  Tensor indices = to_tensor(tensor.indices(), external_dir);
+  Tensor indices = to_tensor(tensor.indices(), sources);
   size_t width = size_of(dtype);
   for (int64_t i = 0; i < values.count(); ++i) {
     int64_t flat = flat_index(indices, i, dims.data(), int(dims.size()), size.elements);

@@ -6,7 +6,9 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <unordered_map>
 
+#include "importer/lift.h"
 #include "runtime/base/tensor.h"
 
 namespace sardonyx::proto {
@@ -28,15 +30,21 @@ struct TensorSize {
 };
 TensorSize tensor_size(int data_type, const int64_t* dims, int rank);
 
+// Where elements may come from besides the message itself.
+struct Sources {
+  std::string external_dir;                                       // empty: external data is refused
+  std::unordered_map<const proto::TensorProto*, Bytes> lifted{};  // raw_data that was taken out of the message
+};
+
 // Throws Error(InvalidModel) unless the tensor has a known data type, sane dims, and exactly the payload these need.
-// External data is looked up beneath `external_dir` (empty: refused), but not read.
-void check_tensor(const proto::TensorProto& tensor, const std::string& external_dir);
+// External data is looked up, but not read.
+void check_tensor(const proto::TensorProto& tensor, const Sources& sources);
 // Values of rank 1, indices in bounds and ascending.
-void check_sparse_tensor(const proto::SparseTensorProto& tensor, const std::string& external_dir);
+void check_sparse_tensor(const proto::SparseTensorProto& tensor, const Sources& sources);
 
 // Converts a checked tensor. Throws Error(UnsupportedDatatype) for types that this library does not compute with.
-Tensor to_tensor(const proto::TensorProto& tensor, const std::string& external_dir);
-Tensor to_dense_tensor(const proto::SparseTensorProto& tensor, const std::string& external_dir);
+Tensor to_tensor(const proto::TensorProto& tensor, const Sources& sources);
+Tensor to_dense_tensor(const proto::SparseTensorProto& tensor, const Sources& sources);
 
 // The tensor over the message's own bytes, kept alive by `owner`, or an undefined tensor when the message does not hold
 // the elements contiguously in their final form. Not aligned beyond the element size: to be looked at, not computed

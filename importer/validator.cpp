@@ -43,11 +43,11 @@ struct Body {
 
 class Validator {
  public:
-  Validator(const ModelProto& model, const std::string& external_dir, Findings& findings)
+  Validator(const ModelProto& model, const Sources& sources, Findings& findings)
       : model_(model),
-        external_dir_(external_dir),
+        sources_(sources),
         findings_(findings),
-        attributes_(model.ir_version(), external_dir),
+        attributes_(model.ir_version(), sources),
         opsets_(opsets_of(model)),
         functions_(model),
         calls_(model.functions_size()) {}
@@ -181,9 +181,9 @@ class Validator {
         findings_.add(3, error.status(), "", str(where, "initializer '", printable(name), "' ", error.text()));
       }
     };
-    for (const auto& tensor : g.initializer()) declare(tensor.name(), [&] { check_tensor(tensor, external_dir_); });
+    for (const auto& tensor : g.initializer()) declare(tensor.name(), [&] { check_tensor(tensor, sources_); });
     for (const auto& sparse : g.sparse_initializer())
-      declare(sparse.values().name(), [&] { check_sparse_tensor(sparse, external_dir_); });
+      declare(sparse.values().name(), [&] { check_sparse_tensor(sparse, sources_); });
   }
 
   template <class Nodes>
@@ -282,7 +282,7 @@ class Validator {
   }
 
   const ModelProto& model_;
-  const std::string& external_dir_;
+  const Sources& sources_;
   Findings& findings_;
   AttributeChecker attributes_;
   Opsets opsets_;
@@ -292,8 +292,8 @@ class Validator {
 
 }  // namespace
 
-int validate(const ModelProto& model, const std::string& external_dir, Findings& findings) {
-  return Validator(model, external_dir, findings).run();
+int validate(const ModelProto& model, const Sources& sources, Findings& findings) {
+  return Validator(model, sources, findings).run();
 }
 
 }  // namespace sardonyx::importer

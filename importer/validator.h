@@ -6,24 +6,24 @@
 
 #include "importer/findings.h"
 #include "importer/onnx_model.pb.h"
+#include "importer/tensor_data.h"
 
 namespace sardonyx::importer {
 
 // Returns the number of levels of subgraphs and function calls; of no meaning when there are findings.
-int validate(const proto::ModelProto& model, const std::string& external_dir, Findings& findings);
+int validate(const proto::ModelProto& model, const Sources& sources, Findings& findings);
 
 // Findings about attributes of one node: names, duplicates, types against populated fields, tensor payloads.
 // `references`: attribute names that ref_attr_name may use; null outside functions.
 class AttributeChecker {
  public:
-  AttributeChecker(int64_t ir_version, std::string external_dir)
-      : ir_version_(ir_version), external_dir_(std::move(external_dir)) {}
+  AttributeChecker(int64_t ir_version, const Sources& sources) : ir_version_(ir_version), sources_(sources) {}
   // The text of the first problem, or "".
   std::string problem(const proto::AttributeProto& attribute) const;
 
  private:
   int64_t ir_version_;
-  std::string external_dir_;
+  const Sources& sources_;
 };
 
 // The type of an attribute: as declared, or, before IR version 2, told from the populated field.

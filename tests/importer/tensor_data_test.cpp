@@ -18,8 +18,8 @@ TensorProto tensor(int data_type, std::vector<int64_t> dims) {
 }
 
 Tensor convert(const TensorProto& message) {
-  check_tensor(message, "");
-  return to_tensor(message, "");
+  check_tensor(message, {});
+  return to_tensor(message, {});
 }
 
 Status status_of(const TensorProto& message) {
@@ -171,8 +171,8 @@ SparseTensorProto sparse(const std::vector<int64_t>& dims, std::vector<int64_t> 
 
 TEST(SparseTensors, BecomeDense) {
   for (const auto& message : {sparse({2, 3}, {2}, {1, 5}, {7, 8}), sparse({2, 3}, {2, 2}, {0, 1, 1, 2}, {7, 8})}) {
-    check_sparse_tensor(message, "");
-    Tensor dense = to_dense_tensor(message, "");
+    check_sparse_tensor(message, {});
+    Tensor dense = to_dense_tensor(message, {});
     EXPECT_EQ(dense.dims(), (Dims{2, 3}));
     std::vector<float> values(dense.data<float>(), dense.data<float>() + 6);
     EXPECT_EQ(values, (std::vector<float>{0, 7, 0, 0, 0, 8}));
@@ -193,14 +193,14 @@ TEST(SparseTensors, AreChecked) {
       sparse({2, -3}, {2}, {0, 1}, {7, 8}),
       sparse({INT64_MAX, 4}, {2}, {0, 1}, {7, 8}),
   };
-  for (const auto& message : bad) EXPECT_THROW(check_sparse_tensor(message, ""), Error);
+  for (const auto& message : bad) EXPECT_THROW(check_sparse_tensor(message, {}), Error);
 }
 
 TEST(SparseTensors, DoNotExplode) {
   SparseTensorProto bomb = sparse({int64_t{1} << 40}, {1}, {0}, {1});
-  check_sparse_tensor(bomb, "");
+  check_sparse_tensor(bomb, {});
   try {
-    to_dense_tensor(bomb, "");
+    to_dense_tensor(bomb, {});
     FAIL() << "4 TiB were allocated";
   } catch (const Error& error) {
     EXPECT_EQ(error.status(), Status::NoSystemMemory);
