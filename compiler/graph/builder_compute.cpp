@@ -36,7 +36,9 @@ Value* Builder::mean(Value* x, std::vector<int64_t> axes, bool keep_dims) {
   Expr count = 1;
   for (int64_t axis : axes) count = count * x->type.dims[size_t(axis)];
   Value* divisor = cast(dims_tensor({count}, {}), x->type.dtype);
-  return div(reduce(ReduceFunction::Sum, x, std::move(axes), keep_dims), divisor);
+  // The division comes before the kept dims are put back, so that it is an epilogue of the reduction.
+  Value* result = div(reduce(ReduceFunction::Sum, x, axes, false), divisor);
+  return keep_dims ? unsqueeze(result, std::move(axes)) : result;
 }
 
 Value* Builder::arg_reduce(Value* x, bool maximum, bool last, int64_t axis, bool keep_dims) {

@@ -7,30 +7,11 @@ namespace sardonyx::graph {
 
 namespace {
 
-// Whether a symbol is bound inside `region` (or a region nested in it): such symbols mean nothing outside.
-bool binds(const Region& region, const expr::Variable* var) {
-  auto is_var = [&](const Expr& e) { return e->kind == expr::Kind::Var && e->var.get() == var; };
-  for (const auto& parameter : region.parameters())
-    for (const Expr& dim : parameter->type.dims)
-      if (is_var(dim)) return true;
-  for (const auto& node : region.nodes()) {
-    if (node->op == Op::bind_dims)
-      for (const Expr& symbol : node->attrs<BindDimsAttrs>().symbols)
-        if (is_var(symbol)) return true;
-    if (binds_result_dims(node->op))
-      for (const auto& result : node->results)
-        for (const Expr& dim : result->type.dims)
-          if (is_var(dim)) return true;
-    for (const auto& nested : node->regions)
-      if (binds(*nested, var)) return true;
-  }
-  return false;
-}
-
-bool visible_outside(const Region& region, const Expr& dim) {
+// Whether a dim means something outside a region: no symbol of it was made while the region was built, after `mark`.
+bool visible_outside(const Graph& graph, int64_t mark, const Expr& dim) {
   bool visible = true;
   expr::visit(dim, [&](const Expr& part) {
-    if (part->kind == expr::Kind::Var && binds(region, part->var.get())) visible = false;
+    if (part->kind == expr::Kind::Var && graph.symbol_number(part->var.get()) > mark) visible = false;
     return visible;
   });
   return visible;
@@ -54,6 +35,7 @@ std::vector<Value*> Builder::if_then_else(Value* condition,
   condition = reshape(condition, {});
   if (auto known = static_ints(condition)) return (*known)[0] ? then_body(*this) : else_body(*this);
 
+  const int64_t mark = graph_.symbol_count();
   Node* node = add_node(Op::if_, std::make_shared<NoAttrs>(), {condition}, {});
   std::vector<Value*> yields[2];
   for (int side = 0; side < 2; ++side) {
@@ -73,7 +55,7 @@ std::vector<Value*> Builder::if_then_else(Value* condition,
             to_string(b), ": the rank depends on the condition");
     TensorType type = a;
     for (size_t k = 0; k < a.dims.size(); ++k)
-      if (!expr::prove_equal(a.dims[k], b.dims[k]) || !visible_outside(*node->regions[0], a.dims[k]))
+      if (!expr::prove_equal(a.dims[k], b.dims[k]) || !visible_outside(graph_, mark, a.dims[k]))
         type.dims[k] = graph_.fresh_symbol("if");
     graph_.add_result(node, std::move(type));
   }
@@ -98,6 +80,7 @@ std::vector<Value*> Builder::loop(Value* trip_count, Value* condition, std::vect
     types.push_back(value->type);
   }
 
+  const int64_t mark = graph_.symbol_count();
   Node* node = add_node(Op::loop, nullptr, operands, {});
   std::vector<Value*> yields;
   // A dim that an iteration changes becomes a symbol of the region; that may change further dims, so build until the
@@ -126,8 +109,7 @@ std::vector<Value*> Builder::loop(Value* trip_count, Value* condition, std::vect
               to_string(types[i]), " before and ", to_string(next), " after an iteration: the rank changes");
       for (size_t k = 0; k < next.dims.size(); ++k) {
         Expr& dim = types[i].dims[k];
-        bool is_symbol = dim->kind == expr::Kind::Var && binds(*region, dim->var.get());
-        if (is_symbol || expr::prove_equal(dim, next.dims[k])) continue;
+        if (!visible_outside(graph_, mark, dim) || expr::prove_equal(dim, next.dims[k])) continue;
         dim = graph_.fresh_symbol("loop");
         stable = false;
       }
@@ -143,13 +125,12 @@ std::vector<Value*> Builder::loop(Value* trip_count, Value* condition, std::vect
   }
   node->attributes = std::make_shared<LoopAttrs>(attributes);
 
-  const Region& region = *node->regions[0];
   for (size_t i = 1; i < yields.size(); ++i) {
     TensorType type = yields[i]->type;
     bool is_scan = i > carried.size();
     if (!is_scan) type = types[i - 1];
     for (Expr& dim : type.dims)
-      if (!visible_outside(region, dim)) dim = graph_.fresh_symbol("loop");
+      if (!visible_outside(graph_, mark, dim)) dim = graph_.fresh_symbol("loop");
     if (is_scan) {
       Expr count = trips ? expr::simplify(expr::max(Expr(0), (*trips)[0])) : graph_.fresh_symbol("trips");
       type.dims.insert(type.dims.begin(), count);

@@ -56,6 +56,7 @@ std::unique_ptr<Graph> clone(const Graph& graph) {
   copy->output_names = graph.output_names;
   copy->equalities = graph.equalities;
   copy->symbols_ = graph.symbols_;
+  copy->symbol_numbers_ = graph.symbol_numbers_;
   copy->symbol_names_ = graph.symbol_names_;
   copy->id_ = graph.id_;
   return copy;

@@ -110,9 +110,8 @@ class Expander {
 // Contents are I64 whatever the dtype: dims do not overflow, so the casts of signed 32-bit shape arithmetic mean
 // nothing. Other widths keep their wrapping only when constant.
 Expr widen(const Expr& e, DType dtype) {
-  if (dtype == DType::Bool || e->type.dtype == DType::I64) return e;
-  if (auto value = expr::as_int(e)) return Expr(*value);
-  if (dtype != DType::I32) throw NotFoldable{};
+  if (auto value = expr::as_int(e)) return dtype == DType::Bool ? e : Expr(*value);
+  if (dtype != DType::Bool && dtype != DType::I32 && dtype != DType::I64) throw NotFoldable{};
   return expr::mutate(e, [](const Expr& part) -> Expr {
     if (part->kind == Kind::Cast && part->type.dtype == DType::I32) return expr::cast(part->args[0], DType::I64);
     if (part->kind == Kind::IntImm && part->type.dtype == DType::I32) return Expr(part->int_value);
@@ -175,14 +174,14 @@ std::optional<std::vector<Expr>> fold_contents(Op op, const Attributes& attribut
     terms.push_back(builder.input("x", operand->type.dtype, operand->type.dims));
   }
   try {
-    Term output = def.express(attributes, terms, std::span(&result, 1), builder)[0];
+    builder.output(def.express(attributes, terms, std::span(&result, 1), builder)[0]);
     const tensor::Program program = builder.finish();
     Expander expander(program, operands);
     std::vector<Expr> contents;
     for (int64_t i = 0; i < count; ++i) {
       Index index;
       for (int64_t at : unflatten(i, *dims)) index.emplace_back(at);
-      Expr value = expr::simplify(widen(expander.expand(output.at(index)), result.dtype));
+      Expr value = expr::simplify(widen(expander.expand(expr::load(program.outputs[0], index)), result.dtype));
       require_symbolic(value);
       contents.push_back(value);
     }

@@ -164,7 +164,13 @@ Expr Graph::symbol(const std::string& name, expr::Facts facts) {
   std::string printed = identifier(name);
   while (!symbol_names_.insert(printed).second) printed = str(identifier(name), '_', next_id());
   slot = expr::make_var(printed, facts);
+  symbol_numbers_[slot.get()] = symbol_count();
   return Expr(slot);
+}
+
+int64_t Graph::symbol_number(const expr::Variable* symbol) const {
+  auto found = symbol_numbers_.find(symbol);
+  return found == symbol_numbers_.end() ? 0 : found->second;
 }
 
 Expr Graph::fresh_symbol(const std::string& hint, expr::Facts facts) {

@@ -132,6 +132,9 @@ class Graph {
   Expr symbol(const std::string& name, expr::Facts facts = {0, INT64_MAX, 1});
   // A symbol whose value is only known at run time or that is anonymous; unique name from `hint`.
   Expr fresh_symbol(const std::string& hint, expr::Facts facts = {0, INT64_MAX, 1});
+  // Symbols are numbered from 1 in the order they were made; 0 for variables that are none of this graph.
+  int64_t symbol_count() const { return int64_t(symbols_.size()); }
+  int64_t symbol_number(const expr::Variable* symbol) const;
   // Where input symbols come from is implied: a Var that is a dim of a body parameter is bound by the input's shape.
   std::vector<Equality> equalities;
 
@@ -141,7 +144,8 @@ class Graph {
   std::unique_ptr<Region> body_;
   friend std::unique_ptr<Graph> clone(const Graph& graph);
   std::map<std::string, expr::VarPtr> symbols_;  // by the name asked for
-  std::set<std::string> symbol_names_;           // names of the variables: unique identifiers
+  std::unordered_map<const expr::Variable*, int64_t> symbol_numbers_;
+  std::set<std::string> symbol_names_;  // names of the variables: unique identifiers
   int64_t id_ = 0;
 };
 

@@ -1,6 +1,7 @@
 // Reads the textual form that print.cpp writes. Types are taken as written; verify() tells whether they are right.
 #include <map>
 
+#include "compiler/expr/parse.h"
 #include "compiler/graph/fields.h"
 #include "compiler/graph/graph.h"
 #include "compiler/graph/scanner.h"
@@ -50,8 +51,11 @@ class Parser : private FieldVisitor {
 
   Expr expression() {
     std::string text = in_.balanced();
-    if (text.find_first_not_of("-0123456789") == std::string::npos) return Expr(int64_t(std::stoll(text)));
-    return graph_->symbol(text);
+    try {
+      return expr::parse(text, [this](const std::string& name) { return graph_->symbol(name)->var; });
+    } catch (const Error& error) {
+      in_.fail(error.text());
+    }
   }
 
   Exprs expressions() {

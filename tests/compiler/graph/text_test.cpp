@@ -77,7 +77,7 @@ TEST(GraphText, RoundTripsControlFlow) {
 TEST(GraphText, RoundTripsLayouts) {
   const char* text =
       "graph(%0:f32[1,16,8,8] \"x\") {\n"
-      "  %1:f32[1,16,8,8]:abcd8b = reorder %0 {layout=\"abcd8b\"}\n"
+      "  %1:f32[1,16,8,8]:abcd8b = reorder %0 {layout=\"ab8b\"}\n"
       "  yield %1 \"y\"\n"
       "}\n";
   auto graph = parse(text);
