@@ -115,7 +115,9 @@ std::vector<Value*> Builder::topk(Value* x, Expr k, int64_t axis, bool largest, 
   attributes.largest = largest;
   attributes.sorted = sorted;
   attributes.k = {expr::simplify(k)};
-  return results_of(create(Op::topk, boxed(std::move(attributes)), {x}));
+  std::vector<Value*> operands{x};
+  if (!expr::as_int(attributes.k[0])) operands.push_back(dims_tensor(attributes.k, {1}));
+  return results_of(create(Op::topk, boxed(std::move(attributes)), std::move(operands)));
 }
 
 Value* Builder::nonzero(Value* x) {

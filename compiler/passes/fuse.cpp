@@ -279,8 +279,30 @@ void Fuser::materialise(Group& group) {
 
 }  // namespace
 
+namespace {
+// Gives every user of a broadcast a copy of its own, so that it can join the user's group: it costs nothing there, and
+// shared it would become a tensor in memory.
+void split_broadcasts(Region& region) {
+  std::vector<Node*> broadcasts;
+  for (auto& node : region.nodes())
+    if (node->op == Op::broadcast) broadcasts.push_back(node.get());
+  graph::Graph& graph = region.graph();
+  for (Node* node : broadcasts) {
+    std::vector<graph::Use> uses = node->result()->uses;
+    for (size_t i = 1; i < uses.size(); ++i) {
+      if (uses[i].user->parent != &region) continue;
+      Node* copy = graph.create(region, uses[i].user, Op::broadcast, node->attributes, {node->operand(0)},
+                                {node->result()->type});
+      copy->sources = node->sources;
+      graph.set_operand(uses[i].user, uses[i].operand, copy->result());
+    }
+  }
+}
+}  // namespace
+
 bool fuse(graph::Graph& graph, PassContext&) {
   bool changed = false;
+  for_each_region(graph, split_broadcasts);
   for_each_region(graph, [&](Region& region) { changed |= Fuser(region).run(); });
   return changed;
 }
