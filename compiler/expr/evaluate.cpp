@@ -94,7 +94,7 @@ class Evaluator {
   }
 
   static void divides_by(int64_t divisor, const Node& node) {
-    require(divisor != 0, Status::MismatchingShape, "division by zero: ", to_string(node.args[1]), " is 0");
+    if (divisor == 0) fail(Status::MismatchingShape, "division by zero: ", to_string(node.args[1]), " is 0");
   }
 
   const Values& values_;
@@ -105,7 +105,7 @@ class Evaluator {
 
 int64_t evaluate(const Expr& e, const std::unordered_map<const Variable*, int64_t>& values) {
   check(e.defined(), "evaluation of an undefined expression");
-  check(!is_float(e->type.dtype), "evaluation of the float expression ", to_string(e), " as an integer");
+  check(!is_float(e->type.dtype), "evaluation of a float expression as an integer");
   return Evaluator(values).value(e).i;
 }
 

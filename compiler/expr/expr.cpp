@@ -3,7 +3,7 @@
 
 #include <algorithm>
 #include <bit>
-#include <functional>
+#include <set>
 
 #include "compiler/expr/scalar.h"
 #include "runtime/base/status.h"
@@ -57,6 +57,15 @@ std::string type_text(const Type& type) {
   return type.lanes == 1 ? std::string(dtype_name(type.dtype)) : str(dtype_name(type.dtype), "x", type.lanes);
 }
 
+[[noreturn]] void fail_on_types(const Expr& a, const Expr& b) {
+  fail(Status::InternalError, "internal error: operands of different types: ", to_string(a), " is ", type_text(a->type),
+       ", ", to_string(b), " is ", type_text(b->type));
+}
+
+[[noreturn]] void fail_on_type(const char* what, DType dtype) {
+  fail(Status::InternalError, "internal error: ", what, dtype_name(dtype));
+}
+
 Expr node_of(Kind kind, Type type, std::vector<Expr> args) {
   Node node;
   node.kind = kind;
@@ -104,6 +113,40 @@ DType call_type(Function function, DType operand) {
   }
 }
 
+// The same but for the args, which hashes nearly decide.
+bool same_node(const Node& x, const Node& y) {
+  return x.hash == y.hash && x.kind == y.kind && x.type == y.type && x.int_value == y.int_value && x.var == y.var &&
+         x.buffer == y.buffer && x.function == y.function && x.args.size() == y.args.size() &&
+         std::bit_cast<uint64_t>(x.float_value) == std::bit_cast<uint64_t>(y.float_value);
+}
+
+// One comparison of two structures. Sub-trees that many parents share are compared once: after some steps it remembers
+// the pairs that it has found equal.
+class Comparison {
+ public:
+  bool equal_args(const Node& x, const Node& y) {
+    for (size_t i = 0; i < x.args.size(); ++i) {
+      if (x.args[i].same_as(y.args[i])) continue;
+      if (!same_node(*x.args[i], *y.args[i]) || !equal_below(*x.args[i], *y.args[i])) return false;
+    }
+    return true;
+  }
+
+ private:
+  bool equal_below(const Node& x, const Node& y) {
+    if (x.args.empty()) return true;
+    bool remembers = ++steps_ > steps_without_memory;
+    if (remembers && equal_.contains({&x, &y})) return true;
+    if (!equal_args(x, y)) return false;
+    if (remembers) equal_.insert({&x, &y});
+    return true;
+  }
+
+  static constexpr int steps_without_memory = 256;
+  int steps_ = 0;
+  std::set<std::pair<const Node*, const Node*>> equal_;
+};
+
 constexpr const char* function_names[] = {
     "abs",   "sign",       "floor",      "ceil",       "round",     "trunc",  "sqrt",    "exp",       "log",
     "log1p", "expm1",      "sin",        "cos",        "tan",       "asin",   "acos",    "atan",      "sinh",
@@ -127,14 +170,14 @@ Expr::Expr(VarPtr var) {
 }
 
 Expr int_imm(int64_t value, DType dtype) {
-  check(is_integer(dtype) || dtype == DType::Bool, "integer constant of type ", dtype_name(dtype));
+  if (!is_integer(dtype) && dtype != DType::Bool) fail_on_type("integer constant of ", dtype);
   value = wrap(value, dtype);
   if (dtype == DType::I64 && value >= -16 && value <= 256) return small_ints()[value];
   return int_node(value, dtype);
 }
 
 Expr float_imm(double value, DType dtype) {
-  check(is_float(dtype), "float constant of type ", dtype_name(dtype));
+  if (!is_float(dtype)) fail_on_type("float constant of ", dtype);
   Node node;
   node.kind = Kind::FloatImm;
   node.type.dtype = dtype;
@@ -154,13 +197,12 @@ VarPtr make_var(std::string name, Facts facts) {
 
 Expr make(Kind kind, Expr a, Expr b) {
   check(a.defined() && b.defined(), "undefined operand");
-  check(a->type == b->type, "operands of different types: ", to_string(a), " is ", type_text(a->type), ", ",
-        to_string(b), " is ", type_text(b->type));
+  if (a->type != b->type) fail_on_types(a, b);
   if (Expr folded = fold_binary(kind, a, b); folded.defined()) return folded;
   Type type = a->type;
-  check(!is_logic(kind) || type.dtype == DType::Bool, "logic on ", type_text(type));
+  if (is_logic(kind) && type.dtype != DType::Bool) fail_on_type("logic on ", type.dtype);
   bool integers_only = kind == Kind::Mod || kind == Kind::TruncDiv || kind == Kind::TruncRem;
-  check(!integers_only || is_integer(type.dtype), "integer division of ", type_text(type));
+  if (integers_only && !is_integer(type.dtype)) fail_on_type("integer division of ", type.dtype);
   if (is_comparison(kind)) type.dtype = DType::Bool;
   return node_of(kind, type, {std::move(a), std::move(b)});
 }
@@ -174,8 +216,8 @@ Expr make_not(Expr a) {
 
 Expr select(Expr condition, Expr then_value, Expr else_value) {
   check(condition.defined() && condition->type.dtype == DType::Bool, "the condition of a select is no Bool");
-  check(then_value.defined() && else_value.defined() && then_value->type == else_value->type,
-        "the arms of a select differ in type: ", type_text(then_value->type), " and ", type_text(else_value->type));
+  check(then_value.defined() && else_value.defined(), "undefined arm of a select");
+  if (then_value->type != else_value->type) fail_on_types(then_value, else_value);
   Type type = then_value->type;
   check(condition->type.lanes == 1 || condition->type.lanes == type.lanes, "the lanes of a select differ");
   if (condition->kind == Kind::IntImm) return condition->int_value ? then_value : else_value;
@@ -290,15 +332,8 @@ Expr ceil_div(const Expr& a, const Expr& b) { return (a + b - broadcast(imm(1, a
 
 bool equal(const Expr& a, const Expr& b) {
   if (a.same_as(b)) return true;
-  if (!a.defined() || !b.defined()) return false;
-  const Node &x = *a, &y = *b;
-  if (x.hash != y.hash || x.kind != y.kind || x.type != y.type || x.int_value != y.int_value || x.var != y.var ||
-      x.buffer != y.buffer || x.function != y.function || x.args.size() != y.args.size() ||
-      std::bit_cast<uint64_t>(x.float_value) != std::bit_cast<uint64_t>(y.float_value))
-    return false;
-  for (size_t i = 0; i < x.args.size(); ++i)
-    if (!equal(x.args[i], y.args[i])) return false;
-  return true;
+  if (!a.defined() || !b.defined() || !same_node(*a, *b)) return false;
+  return Comparison().equal_args(*a, *b);
 }
 
 std::optional<int64_t> as_int(const Expr& e) {

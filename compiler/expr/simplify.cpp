@@ -13,6 +13,8 @@ namespace sardonyx::expr {
 
 namespace {
 
+constexpr int max_chain = 4096;
+
 bool is_imm(const Expr& e, double value) {
   if (e->kind == Kind::Broadcast) return is_imm(e->args[0], value);
   if (e->kind == Kind::IntImm) return double(e->int_value) == value;
@@ -34,11 +36,26 @@ bool widens(DType from, DType to) {
 Expr Simplifier::simplify(const Expr& e) {
   if (e->args.empty()) return e->kind == Kind::Var ? simplify_variable(e) : e;
   if (auto found = done_.find(e.get()); found != done_.end()) return found->second.value;
-  Expr result = simplify_node(simplify_args(e));
+  Expr result;
+  if (is_index(e) && (e->kind == Kind::Add || e->kind == Kind::Sub)) {
+    Sum sum;
+    int budget = max_chain;
+    accumulate(e, 1, sum, budget);
+    result = build(std::move(sum));
+  } else {
+    result = simplify_node(simplify_args(e));
+  }
   if (equal(result, e)) result = e;
   done_.insert_or_assign(e.get(), Remembered{e, result});
   done_.insert_or_assign(result.get(), Remembered{result, result});
   return result;
+}
+
+void Simplifier::accumulate(const Expr& e, int64_t factor, Sum& sum, int& budget) {
+  bool is_chain = e->kind == Kind::Add || e->kind == Kind::Sub;
+  if (!is_chain || --budget < 0) return sum.add(sum_of(simplify(e)), factor);
+  accumulate(e->args[0], factor, sum, budget);
+  accumulate(e->args[1], e->kind == Kind::Add ? factor : -factor, sum, budget);
 }
 
 Expr Simplifier::simplify_args(const Expr& e) {

@@ -72,6 +72,9 @@ class Simplifier {
     Expr key, value;  // the key keeps its address from being used again
   };
 
+  // Adds factor * e to `sum`: a chain of + and - becomes one sum without its partial sums being built. `budget` bounds
+  // the walk, as shared sub-chains are walked more than once.
+  void accumulate(const Expr& e, int64_t factor, Sum& sum, int& budget);
   Expr simplify_node(const Expr& e);
   Expr simplify_args(const Expr& e);
   Expr simplify_variable(const Expr& e);

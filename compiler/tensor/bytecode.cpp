@@ -189,7 +189,7 @@ class Compiler {
     const Storage& storage = found->second;
     Access access{e->buffer->name, storage.bytes, storage.dtype, {}};
     std::vector<int64_t> extents = storage.dims;
-    if (e->buffer->flat) extents = {element_count(storage.dims)};
+    if (e->args.size() == 1 && extents.size() != 1) extents = {element_count(storage.dims)};  // a flat offset
     check(extents.size() == e->args.size(), "load from ", e->buffer->name, " with ", e->args.size(), " indices");
     std::vector<uint32_t> operands;
     int64_t stride = 1;
