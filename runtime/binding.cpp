@@ -12,8 +12,8 @@ int64_t dense_bytes(DType dtype, std::span<const int64_t> dims) {
   int64_t bytes = int64_t(size_of(dtype));
   for (int64_t dim : dims) {
     require(dim >= 0, Status::MismatchingShape, "negative dimension ", dim);
-    require(!__builtin_mul_overflow(bytes, dim, &bytes), Status::UnsupportedShape, "shape [", join(dims, ","),
-            "] is too large");
+    if (__builtin_mul_overflow(bytes, dim, &bytes))
+      fail(Status::UnsupportedShape, "shape [", join(dims, ","), "] is too large");
   }
   return bytes;
 }
@@ -37,18 +37,12 @@ Binding::Binding(std::shared_ptr<const Plan> the_plan, std::span<const HostTenso
     : plan(std::move(the_plan)) {
   const Program& program = *plan->analysis->program;
   check(output_tensors.size() == program.outputs.size(), "expected ", program.outputs.size(), " outputs");
-  inputs.reserve(input_tensors.size());
-  outputs.reserve(output_tensors.size());
   reads_.reserve(input_tensors.size());
   writes_.reserve(output_tensors.size());
-  for (size_t i = 0; i < input_tensors.size(); ++i) {
-    inputs.push_back(static_cast<uint8_t*>(input_tensors[i].data));
-    reads_.push_back(range(input_tensors[i], program.inputs[i].dtype));
-  }
+  for (size_t i = 0; i < input_tensors.size(); ++i) reads_.push_back(range(input_tensors[i], program.inputs[i].dtype));
   bool limited = false;
   for (size_t i = 0; i < output_tensors.size(); ++i) {
     check_output_shape(*plan, i, output_tensors[i].dims);
-    outputs.push_back(static_cast<uint8_t*>(output_tensors[i].data));
     writes_.push_back(range(output_tensors[i], program.outputs[i].dtype));
     limited |= program.outputs[i].data_dependent;
   }

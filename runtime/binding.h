@@ -25,7 +25,8 @@ class Binding {
   bool conflicts(const Binding& other) const;
 
   std::shared_ptr<const Plan> plan;
-  std::vector<uint8_t*> inputs, outputs;
+  uint8_t* input(size_t i) const { return reinterpret_cast<uint8_t*>(reads_[i].begin); }
+  uint8_t* output(size_t i) const { return reinterpret_cast<uint8_t*>(writes_[i].begin); }
   // Described shapes of the outputs: upper limits where they are data-dependent. Empty when no output is.
   std::vector<Dims> limits;
   // Inputs that a step might read after the run has begun to write an output over them: the run copies them first.

@@ -92,8 +92,9 @@ void Executor::begin_scan(Scan& scan, ValueId output, const Source& first) {
 void Executor::append(Scan& scan, ValueId output, const Source& source) {
   const std::string& name = program_.values[size_t(output)].name;
   if (scan.count == 0) begin_scan(scan, output, source);
-  require(source.dims == scan.element, Status::MismatchingShape, "`", name, "` collects elements of shape [",
-          join(scan.element, ","), "] and [", join(source.dims, ","), "]");
+  if (source.dims != scan.element)
+    fail(Status::MismatchingShape, "`", name, "` collects elements of shape [", join(scan.element, ","), "] and [",
+         join(source.dims, ","), "]");
   ++scan.count;
   const int64_t needed = scan.used + source.bytes;
   if (scan.direct) {

@@ -81,6 +81,10 @@ void Executor::run_step(const Command& command) {
 
 void Executor::dispatch(const Command& command, const StepInfo& info) {
   const Step& step = *info.step;
+  if (!plan_.deferred.empty()) {
+    const auto failed = plan_.deferred.find(command.step);
+    if (failed != plan_.deferred.end()) throw Error(failed->second);
+  }
   switch (step.op) {
     case Step::Op::Launch:
     case Step::Op::Copy:
@@ -185,7 +189,7 @@ void Executor::finish_outputs() {
       const Dims actual = shape_of(id);
       if (output.data_dependent) check_limit(size_t(index), actual);
       const int64_t bytes = byte_size(output.dtype, actual);
-      std::memmove(binding_.outputs[size_t(index)], address(id), size_t(bytes));
+      std::memmove(binding_.output(size_t(index)), address(id), size_t(bytes));
     } catch (Error& error) {
       error.add_context("while storing output `" + output.name + "`");
       throw;
@@ -209,8 +213,9 @@ void Executor::bind(DimId slot, int64_t value) {
 
 void Executor::bind_shape(ValueId id, std::span<const int64_t> actual) {
   const ValueInfo& info = program_.values[size_t(id)];
-  require(actual.size() == info.dims.size(), Status::MismatchingShape, "`", info.name, "` gets shape [",
-          join(actual, ","), "] but has rank ", info.dims.size());
+  if (actual.size() != info.dims.size())
+    fail(Status::MismatchingShape, "`", info.name, "` gets shape [", join(actual, ","), "] but has rank ",
+         info.dims.size());
   for (size_t axis = 0; axis < actual.size(); ++axis) {
     const DimId slot = info.dims[axis];
     if (program_.dims[size_t(slot)].op == DimExpr::Op::Runtime) {
@@ -218,8 +223,9 @@ void Executor::bind_shape(ValueId id, std::span<const int64_t> actual) {
       continue;
     }
     const int64_t expected = dim(slot);
-    require(expected == actual[axis], Status::MismatchingShape, "`", info.name, "` gets shape [", join(actual, ","),
-            "] where dimension ", axis, " is ", expected);
+    if (expected != actual[axis])
+      fail(Status::MismatchingShape, "`", info.name, "` gets shape [", join(actual, ","), "] where dimension ", axis,
+           " is ", expected);
   }
 }
 
@@ -233,7 +239,10 @@ Dims Executor::shape_of(ValueId id) const {
   return dims;
 }
 
-int64_t Executor::bytes_of(ValueId id) const { return value_bytes(program_, *state_.dims, id); }
+int64_t Executor::bytes_of(ValueId id) const {
+  const int64_t known = plan_.bytes[size_t(id)];
+  return known >= 0 ? known : value_bytes(program_, *state_.dims, id);
+}
 
 uint8_t* Executor::address(ValueId id) const {
   if (!analysis_.dynamic_value[size_t(id)]) return state_.slots[size_t(id)];
@@ -252,8 +261,9 @@ uint8_t* Executor::address(ValueId id) const {
 void Executor::check_limit(size_t output, std::span<const int64_t> actual) const {
   const Dims& limit = binding_.limits[output];
   for (size_t axis = 0; axis < actual.size(); ++axis)
-    require(actual[axis] <= limit[axis], Status::MismatchingShape, "output `", program_.outputs[output].name,
-            "` gets shape [", join(actual, ","), "], beyond its limit [", join(limit, ","), "]");
+    if (actual[axis] > limit[axis])
+      fail(Status::MismatchingShape, "output `", program_.outputs[output].name, "` gets shape [", join(actual, ","),
+           "], beyond its limit [", join(limit, ","), "]");
 }
 
 uint8_t* Executor::writable(ValueId id) {

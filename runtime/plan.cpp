@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include "runtime/base/status.h"
 #include "runtime/memory.h"
 #include "runtime/memory_plan.h"
 
@@ -59,8 +58,14 @@ class Planner {
 
   void sizes() {
     bytes_.assign(program_.values.size(), -1);
-    for (size_t i = 0; i < program_.values.size(); ++i)
-      if (!analysis_.runtime_shape[i]) bytes_[i] = value_bytes(program_, plan_.dims, ValueId(i));
+    for (size_t i = 0; i < program_.values.size(); ++i) {
+      if (analysis_.runtime_shape[i]) continue;
+      try {
+        bytes_[i] = value_bytes(program_, plan_.dims, ValueId(i));
+      } catch (const Error& error) {
+        impossible_.emplace(ValueId(i), error);  // fails the steps that touch it
+      }
+    }
   }
 
   bool in_arena(ValueId id) const {
@@ -70,6 +75,7 @@ class Planner {
 
   int64_t root_bytes(ValueId id) const {
     if (bytes_[size_t(id)] >= 0) return bytes_[size_t(id)];
+    if (impossible_.contains(id)) return 0;
     return dim_value(program_, plan_.dims, program_.values[size_t(id)].bytes);  // known size, unknown logical shape
   }
 
@@ -182,11 +188,23 @@ class Planner {
       try {
         command(uint32_t(i));
       } catch (Error& error) {
-        error.add_context(str("while planning '", analysis_.steps[i].step->label, "'"));
-        throw;
+        const bool nested = i >= analysis_.blocks[0].step_count;
+        if (!nested) {
+          error.add_context(str("while planning '", analysis_.steps[i].step->label, "'"));
+          throw;
+        }
+        plan_.commands[i].ready = false;
+        plan_.deferred.emplace(uint32_t(i), error);
       }
     }
     plan_.cost_ns = block_cost(0);
+  }
+
+  void require_possible(const Step& step) const {
+    if (impossible_.empty()) return;
+    for (const auto* operands : {&step.inputs, &step.outputs})
+      for (ValueId id : *operands)
+        if (const auto found = impossible_.find(id); found != impossible_.end()) throw Error(found->second);
   }
 
   void command(uint32_t number) {
@@ -195,6 +213,7 @@ class Planner {
     command.step = number;
     command.first_operand = info.first_operand;
     command.dims = plan_.dim_operands.data() + info.first_dim;
+    require_possible(*info.step);
     if (info.step->op == Step::Op::Check)
       for (DimId id : info.step->dims)
         if (is_static(id)) dim_value(program_, plan_.dims, id);
@@ -246,7 +265,8 @@ class Planner {
   Plan& plan_;
   const Analysis& analysis_;
   const Program& program_;
-  std::vector<int64_t> bytes_;  // per value; -1 when only a run knows
+  std::vector<int64_t>& bytes_ = plan_.bytes;
+  std::map<ValueId, Error> impossible_;  // values whose size has no sense with these shapes
 };
 
 }  // namespace

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "runtime/analysis.h"
+#include "runtime/base/status.h"
 #include "runtime/dims.h"
 #include "runtime/kernel.h"
 
@@ -40,6 +41,9 @@ struct Plan {
   std::vector<Command> commands;  // parallel to Analysis::steps
   std::vector<std::shared_ptr<const Invocation>> invocations;
   std::vector<int64_t> dim_operands;
+  // Why steps of nested blocks cannot run with these shapes; a branch that is not taken may hold nonsense.
+  std::map<uint32_t, Error> deferred;
+  std::vector<int64_t> bytes;  // per value; -1 when only a run knows
   // Pointer slots: one address per value, then the operand table.
   std::vector<int64_t> arena_offset;  // per value; -1: not in the arena
   std::vector<int64_t> view_offset;   // per value: offset from its root, where known

@@ -45,18 +45,18 @@ void RunState::point(const std::vector<Patch>& patches, uint8_t* base) {
 void RunState::start(const Binding& binding) {
   staging_.reserve(binding.staging_bytes);
   for (size_t i = 0; i < bound_inputs_.size(); ++i) {
-    if (bound_inputs_[i] == binding.inputs[i]) continue;
-    bound_inputs_[i] = binding.inputs[i];
-    point(plan->input_patches[i], binding.inputs[i]);
+    if (bound_inputs_[i] == binding.input(i)) continue;
+    bound_inputs_[i] = binding.input(i);
+    point(plan->input_patches[i], binding.input(i));
   }
   for (size_t i = 0; i < bound_outputs_.size(); ++i) {
-    if (bound_outputs_[i] == binding.outputs[i]) continue;
-    bound_outputs_[i] = binding.outputs[i];
-    point(plan->output_patches[i], binding.outputs[i]);
+    if (bound_outputs_[i] == binding.output(i)) continue;
+    bound_outputs_[i] = binding.output(i);
+    point(plan->output_patches[i], binding.output(i));
   }
   for (const Binding::Staged& staged : binding.staged) {
     uint8_t* copy = staging_.data() + staged.offset;
-    std::memcpy(copy, binding.inputs[staged.input], size_t(staged.bytes));
+    std::memcpy(copy, binding.input(staged.input), size_t(staged.bytes));
     bound_inputs_[staged.input] = copy;
     point(plan->input_patches[staged.input], copy);
   }

@@ -88,6 +88,7 @@ std::shared_ptr<const Plan> Session::State::plan_for(std::span<const HostTensor>
   if (auto plan = find_plan(inputs)) return plan;
   std::vector<std::span<const int64_t>> shapes;
   for (const HostTensor& tensor : inputs) shapes.emplace_back(tensor.dims);
+  KernelThreadScope scope;  // kernels are prepared as they will run
   auto plan = make_plan(analysis, shapes);
   // The memory of the first run is had now, where a lack of it can be reported.
   states.give(std::make_unique<RunState>(plan));

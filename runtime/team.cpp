@@ -90,11 +90,25 @@ void Team::wake() {
   wake_sleepers();
 }
 
+bool Team::worthwhile(const Invocation& invocation) {
+  if (size_ == 1 || invocation.grid <= invocation.grain || invocation.cost_ns <= awake_threshold_ns) return false;
+  const bool awake = !threads_.empty() && sleepers_.load(std::memory_order_relaxed) == 0;
+  if (awake || invocation.cost_ns > asleep_threshold_ns) {
+    missed_ns_ = 0;
+    return true;
+  }
+  // Not worth waiting for sleepers, but many such launches in a row are worth waking them for the later ones.
+  missed_ns_ += invocation.cost_ns;
+  if (missed_ns_ > asleep_threshold_ns) {
+    missed_ns_ = 0;
+    wake();
+  }
+  return false;
+}
+
 int32_t Team::run(const Invocation& invocation, void* const* buffers, const int64_t* dims, void* scratch) {
-  const bool parallel = size_ > 1 && invocation.grid > invocation.grain && invocation.cost_ns > awake_threshold_ns &&
-                        (invocation.cost_ns > asleep_threshold_ns ||
-                         (!threads_.empty() && sleepers_.load(std::memory_order_relaxed) == 0));
-  if (!parallel) return invocation.grid > 0 ? invocation.run(buffers, dims, scratch, 0, invocation.grid) : KernelOk;
+  if (!worthwhile(invocation))
+    return invocation.grid > 0 ? invocation.run(buffers, dims, scratch, 0, invocation.grid) : KernelOk;
   split(invocation, buffers, dims, scratch);
   return error_.load(std::memory_order_relaxed);
 }

@@ -54,6 +54,7 @@ class Team {
   struct Worker;
 
   void start();
+  bool worthwhile(const Invocation& invocation);
   void split(const Invocation& invocation, void* const* buffers, const int64_t* dims, void* scratch);
   void work(int member, void* scratch);
   bool claim(int lane, int64_t& begin, int64_t& end);
@@ -66,6 +67,7 @@ class Team {
   const int64_t spin_nanoseconds_;
   std::vector<pthread_t> threads_;
   bool start_failed_ = false;
+  double missed_ns_ = 0;  // work of launches that were too small to wake the team for
 
   Job job_;
   std::unique_ptr<Lane[]> lanes_;

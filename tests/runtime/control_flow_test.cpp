@@ -230,6 +230,41 @@ TEST(If, TakesABranchAndBindsItsShape) {
   EXPECT_EQ(out, (Values{202, 204, -202, -204}));
 }
 
+// The branch for long inputs takes all but the first four elements: nonsense for short ones, and then not taken.
+TEST(If, AnUntakenBranchMayHoldImpossibleSizes) {
+  TestProgram t;
+  const DimId n = t.input_dim(0, 0, "n"), rest = t.apply(DimExpr::Op::Sub, n, t.constant(4)), any = t.runtime_dim();
+  const ValueId x = t.input("x", {n}), is_long = t.input("is_long", {}, DType::Bool);
+  Step branch{.op = Step::Op::If, .inputs = {is_long}, .outputs = {t.temporary({any})}, .label = "if1"};
+  branch.blocks.push_back(t.block([&](Block& block) {
+    const ValueId tail = t.temporary({rest}, DType::F32, "tail");
+    t.launch(affine(1, 0), {t.view(x, {rest}, t.constant(16))}, {tail}, {rest}, "slice1");
+    block.results = {tail};
+  }));
+  branch.blocks.push_back(t.block([&](Block& block) { block.results = {x}; }));
+  const ValueId chosen = branch.outputs[0];
+  t.step(std::move(branch));
+  t.launch(affine(1, 0), {chosen}, {t.output("y", {any}, DType::F32, true)}, {any});
+  auto session = t.session(Context::create(settings()));
+  Values in{1, 2, 3, 4, 5, 6}, out(6);
+  std::vector<uint8_t> flag{1};
+  const auto attempt = [&](int64_t n_value) {
+    return run(session, {{in.data(), {n_value}}, host_tensor(flag, {})}, {{out.data(), {n_value}}});
+  };
+  auto done = attempt(6);
+  ASSERT_EQ(done->status(), Status::Success) << done->text();
+  EXPECT_EQ(*done->output_shape("y"), Dims{2});
+  EXPECT_EQ(out[0], 5);
+  flag[0] = 0;
+  done = attempt(3);
+  ASSERT_EQ(done->status(), Status::Success) << done->text();
+  EXPECT_EQ(*done->output_shape("y"), Dims{3});
+  flag[0] = 1;
+  done = attempt(3);
+  EXPECT_EQ(done->status(), Status::UnsupportedShape);
+  EXPECT_EQ(done->text(), "'slice1' (affine): `view` gets the negative dimension -1");
+}
+
 // sum and power: (a, b) -> (a + step, 2 b) per iteration; scans a. Static shapes throughout.
 struct Counter {
   explicit Counter(bool with_condition) {
