@@ -345,7 +345,7 @@ struct RnnAttrs : AttributesOf<RnnAttrs> {
 };
 
 // ---- selection and host operators ----
-struct TopkAttrs : AttributesOf<TopkAttrs> {  // operand data; results values, I64 indices; `k` is the result's dim
+struct TopkAttrs : AttributesOf<TopkAttrs> {  // data and, unless k is static, k as I64 [1]; gives values, I64 indices
   int64_t axis = -1;
   bool largest = true, sorted = true;
   Exprs k;  // one element

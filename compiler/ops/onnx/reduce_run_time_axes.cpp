@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "compiler/ops/host_functions.h"
+#include "compiler/ops/wrapping.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::ops {
@@ -17,9 +19,9 @@ T combined(ReduceFunction function, T a, T b) {
     if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<T>::quiet_NaN();
   switch (function) {
     case ReduceFunction::Sum:
-      return T(a + b);
+      return wrapping_add(a, b);
     case ReduceFunction::Product:
-      return T(a * b);
+      return wrapping_mul(a, b);
     case ReduceFunction::Max:
       return std::max(a, b);
     case ReduceFunction::Min:

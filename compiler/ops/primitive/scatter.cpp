@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "compiler/ops/primitive/common.h"
+#include "compiler/ops/wrapping.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -49,9 +50,9 @@ template <class T>
 T combined(ScatterReduce reduction, T old, T update) {
   switch (reduction) {
     case ScatterReduce::Add:
-      return T(old + update);
+      return wrapping_add(old, update);
     case ScatterReduce::Mul:
-      return T(old * update);
+      return wrapping_mul(old, update);
     case ScatterReduce::Min:
       return update < old ? update : old;
     case ScatterReduce::Max:

@@ -11,8 +11,9 @@ namespace {
 using graph::TopkAttrs;
 
 std::vector<TensorType> infer_topk(const Attributes& attributes, Types operands) {
-  expect_operands(Op::topk, operands, 1);
   const auto& topk = as<TopkAttrs>(attributes);
+  const bool known = topk.k.size() == 1 && expr::as_int(topk.k[0]);
+  expect_operands(Op::topk, operands, known && operands.size() != 2 ? 1 : 2);
   const TensorType& x = operands[0];
   require(topk.axis >= -x.rank() && topk.axis < x.rank() && topk.k.size() == 1, Status::InvalidModel,
           "topk along axis ", topk.axis, " does not accept ", graph::to_string(x));
@@ -63,26 +64,24 @@ std::vector<Tensor> topk(const Attributes& attributes, std::span<const Tensor> o
   const auto& topk = as<TopkAttrs>(attributes);
   const Tensor& x = operands[0];
   const size_t axis = size_t(topk.axis < 0 ? topk.axis + x.rank() : topk.axis);
-  const auto k = expr::as_int(topk.k[0]);
-  check(k.has_value(), "topk runs with a bound k, got ", expr::to_string(topk.k[0]));
-  require(*k >= 0 && *k <= x.dims()[axis], Status::MismatchingShape, "topk: k = ", *k, " for a dim of ",
-          x.dims()[axis]);
+  const int64_t k = operands.size() > 1 ? operands[1].as_int(0) : *expr::as_int(topk.k[0]);
+  require(k >= 0 && k <= x.dims()[axis], Status::MismatchingShape, "topk: k = ", k, " for a dim of ", x.dims()[axis]);
   Dims dims = x.dims();
-  dims[axis] = *k;
+  dims[axis] = k;
   Tensor values(x.dtype(), dims), indices(DType::I64, dims);
   if (indices.count() == 0) return {values, indices};
   const auto put = [&](int64_t at, int64_t index) { indices.data<int64_t>()[at] = index; };
   const bool direct = visit_dtype(
-      x.dtype(), [&](auto zero) { select_rows(x.data<decltype(zero)>(), x.dims(), axis, *k, topk.largest, put); });
+      x.dtype(), [&](auto zero) { select_rows(x.data<decltype(zero)>(), x.dims(), axis, k, topk.largest, put); });
   if (!direct) {  // F16, BF16
     std::vector<float> wide(size_t(x.count()));
     for (size_t i = 0; i < wide.size(); ++i) wide[i] = float(x.as_double(int64_t(i)));
-    select_rows(wide.data(), x.dims(), axis, *k, topk.largest, put);
+    select_rows(wide.data(), x.dims(), axis, k, topk.largest, put);
   }
   const int64_t inner = element_count(std::span(dims).subspan(axis + 1)), extent = x.dims()[axis];
   const size_t size = size_of(x.dtype());
   for (int64_t i = 0; i < indices.count(); ++i) {
-    const int64_t from = i / (*k * inner) * extent * inner + indices.data<int64_t>()[i] * inner + i % inner;
+    const int64_t from = i / (k * inner) * extent * inner + indices.data<int64_t>()[i] * inner + i % inner;
     std::copy_n(x.raw() + size_t(from) * size, size, values.raw() + size_t(i) * size);
   }
   return {values, indices};
