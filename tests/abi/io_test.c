@@ -58,8 +58,7 @@ static struct io make_io(float* buffers) {
   io.tensors[Y] = abi_tensor("y", FLOAT, 2, shape_2_4, buffers + 16);
   io.tensors[R] = abi_tensor("r", FLOAT, 2, shape_2_4, buffers + 24);
   io.inputs = io.outputs = 2;
-  io.in = io.tensors;
-  io.out = NULL; /* set by the caller, once the struct has its place */
+  io.in = io.out = NULL; /* set by the caller, once the struct has its place */
   return io;
 }
 
@@ -186,6 +185,7 @@ static void test_rows(void) {
     struct io io = make_io(buffers);
     onnxMemoryFenceV1 fence = abi_fence(NULL);
     for (k = 0; k < 32; ++k) buffers[k] = 1;
+    io.in = io.tensors;
     io.out = io.tensors + 2;
     /* A good binding before, so that a failure has something to undo. */
     EXPECT_OK(onnx.SetGraphIO(graph, 2, io.in, 2, io.out));
