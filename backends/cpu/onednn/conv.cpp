@@ -266,7 +266,8 @@ class ConvKernel : public runtime::Kernel {
     chunk.arguments.push_back(
         {DNNL_ARG_BIAS, pd.bias_desc(), has_bias ? 2 : 1, has_bias ? channel : packed_bytes(parts_) + channel});
     int next = has_bias ? 3 : 2;
-    auto ops = pd.get_primitive_attr().get_post_ops();
+    auto attributes = pd.get_primitive_attr();  // owns what get_post_ops refers to
+    auto ops = attributes.get_post_ops();
     for (size_t i = 0; i < shape_.epilogue.post.size(); ++i) {
       const PostOp& op = shape_.epilogue.post[i];
       if (op.kind == PostOp::Kind::Eltwise) continue;
