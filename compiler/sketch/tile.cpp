@@ -307,32 +307,39 @@ class TileBuilder {
     bool edge = false;   // row0 is constant; padding is decided per point
   };
 
-  Expr row_index(const Tile& t, int64_t i) const {
-    Expr at = t.row0 + Expr(i);
-    return t.clamp ? expr::min(at, row_.extent - 1) : at;
+  // Straight code over `rows` rows and all vectors of the tile; f gets the row within the tile and the lane within the
+  // panel. The copies are made by the code generator, so the statement stays small.
+  Stmt for_points(const Tile& t, int64_t rows, const std::function<Stmt(const Expr&, const Expr&)>& f) const {
+    VarPtr i = loop_var("i", rows), j = loop_var("j", t.vectors), l = loop_var("l", shape_.lanes);
+    Stmt body = f(Expr(i), Expr(j) * shape_.lanes + Expr(l));
+    body = tensor::make_for(ForKind::Vector, l, shape_.lanes, body);
+    return tensor::make_for(ForKind::Unrolled, i, rows, tensor::make_for(ForKind::Unrolled, j, t.vectors, body));
   }
 
-  // acc[i, q] = combine(acc[i, q], body) for all points; taps that are off are left out.
+  // acc[i, q] = combine(acc[i, q], body) for all points; in edge tiles, rows for which the tap is off are left out.
   Stmt update(const Tile& t, const BufferPtr& acc, const expr::Substitution& taps, int64_t tap) const {
     std::vector<Stmt> parts;
-    for (int64_t i = 0; i < t.rows; ++i) {
-      if (t.edge && !holds(*expr::as_int(expr::simplify(t.row0)) + i, tap)) continue;
-      for (int j = 0; j < t.vectors; ++j) {
-        VarPtr l = loop_var("l", shape_.lanes);
-        Expr q = Expr(int64_t{j} * shape_.lanes) + Expr(l);
+    for (int64_t begin = 0, end; begin < t.rows; begin = end + 1) {
+      end = t.rows;
+      if (t.edge) {
+        int64_t start = *expr::as_int(expr::simplify(t.row0));
+        while (begin < t.rows && !holds(start + begin, tap)) ++begin;
+        for (end = begin; end < t.rows && holds(start + end, tap);) ++end;
+        if (begin == end) break;
+      }
+      parts.push_back(for_points(t, end - begin, [&](const Expr& i, const Expr& q) {
+        Expr row = Expr(begin) + i;
         expr::Substitution at = taps;
         at[q_.get()] = q;
-        if (row_.var) at[row_.var.get()] = row_index(t, i);
+        Expr source = t.row0 + row;
+        if (row_.var) at[row_.var.get()] = t.clamp ? expr::min(source, row_.extent - 1) : source;
         Expr value = tensor::substitute_shared(body_, at);
-        if (t.mask && loads_outside_ && j == t.vectors - 1) {
+        if (t.mask && loads_outside_) {
           value = expr::select(Expr(panel_) * width_ + q < vector_.extent, value,
                                tensor::identity_of(tile_.reduce, tile_.dtype));
         }
-        Index slot{Expr(i), q};
-        parts.push_back(tensor::make_for(
-            ForKind::Vector, l, shape_.lanes,
-            tensor::make_store(acc, slot, tensor::combine(tile_.reduce, expr::load(acc, slot), value))));
-      }
+        return tensor::make_store(acc, {row, q}, tensor::combine(tile_.reduce, expr::load(acc, {row, q}), value));
+      }));
     }
     return tensor::make_block(std::move(parts));
   }
@@ -377,18 +384,6 @@ class TileBuilder {
     return tensor::make_for(ForKind::Serial, i, loop.axis.extent, reduction(t, acc, depth + 1, bound, tap));
   }
 
-  Stmt for_points(const Tile& t, const std::function<Stmt(int64_t, const Expr&)>& f) const {
-    std::vector<Stmt> parts;
-    for (int64_t i = 0; i < t.rows; ++i) {
-      for (int j = 0; j < t.vectors; ++j) {
-        VarPtr l = loop_var("l", shape_.lanes);
-        parts.push_back(
-            tensor::make_for(ForKind::Vector, l, shape_.lanes, f(i, Expr(int64_t{j} * shape_.lanes) + Expr(l))));
-      }
-    }
-    return tensor::make_block(std::move(parts));
-  }
-
   // The stores of point (row, q) whose reduced value is `value`.
   Stmt stores(const Tile& t, const Expr& row, const Expr& q, const Expr& value) const {
     Expr v = Expr(panel_) * width_ + q;
@@ -412,23 +407,23 @@ class TileBuilder {
                                 Buffer::Scope::Register);
     Expr identity = tensor::identity_of(tile_.reduce, tile_.dtype);
     std::vector<Stmt> parts;
-    parts.push_back(for_points(t, [&](int64_t i, const Expr& q) {
-      return tensor::make_store(acc, {Expr(i), q}, identity);
+    parts.push_back(for_points(t, t.rows, [&](const Expr& i, const Expr& q) {
+      return tensor::make_store(acc, {i, q}, identity);
     }));
     parts.push_back(reduction(t, acc, 0, {}, 0));
     double cost = 0;
     for (const Map::Output& out : tile_.epilogue) cost += scalar_cost_ns(out.value);
     if (cost < 6 || t.rows * t.vectors <= 2) {
-      parts.push_back(for_points(t, [&](int64_t i, const Expr& q) {
-        Stmt s = stores(t, t.row0 + Expr(i), q, expr::load(acc, {Expr(i), q}));
-        return t.clamp ? tensor::make_if(t.row0 + Expr(i) < row_.extent, s) : s;
+      parts.push_back(for_points(t, t.rows, [&](const Expr& i, const Expr& q) {
+        Stmt s = stores(t, t.row0 + i, q, expr::load(acc, {i, q}));
+        return t.clamp ? tensor::make_if(t.row0 + i < row_.extent, s) : s;
       }));
       return tensor::make_allocate(acc, tensor::make_block(std::move(parts)));
     }
     // A long epilogue would be copied for every vector: the tile goes through L1 instead.
     BufferPtr spill = make_buffer("tile", tile_.dtype, acc->dims, Buffer::Scope::Scratch);
-    parts.push_back(for_points(t, [&](int64_t i, const Expr& q) {
-      return tensor::make_store(spill, {Expr(i), q}, expr::load(acc, {Expr(i), q}));
+    parts.push_back(for_points(t, t.rows, [&](const Expr& i, const Expr& q) {
+      return tensor::make_store(spill, {i, q}, expr::load(acc, {i, q}));
     }));
     VarPtr r = loop_var("r", t.rows), j = loop_var("j", t.vectors), l = loop_var("l", shape_.lanes);
     Expr q = Expr(j) * shape_.lanes + Expr(l);

@@ -87,7 +87,81 @@ Emitter::Value* Emitter::lanes_guard(int lanes) { return guard_ ? splat(guard_, 
 Emitter::Value* Emitter::pointer(const BufferPtr& buffer, Value* index) {
   auto found = pointers_.find(buffer.get());
   check(found != pointers_.end(), "buffer ", buffer->name, " is not an argument of kernel ", kernel_.name);
-  return b_.CreateInBoundsGEP(memory_type({buffer->dtype, 1}), found->second, index);
+  return b_.CreateGEP(memory_type({buffer->dtype, 1}), found->second, index);
+}
+
+bool Emitter::loads(const Expr& e) {
+  if (auto found = loads_.find(e.get()); found != loads_.end()) return found->second;
+  bool result = e->kind == Kind::Load;
+  for (const Expr& a : e->args) result = result || loads(a);
+  loads_[e.get()] = result;
+  return result;
+}
+
+bool Emitter::unrolled(const Expr& e) {
+  if (unrolled_vars_.empty()) return false;
+  if (auto found = unrolled_.find(e.get()); found != unrolled_.end()) return found->second;
+  bool result = e->kind == Kind::Var &&
+                std::find(unrolled_vars_.begin(), unrolled_vars_.end(), e->var.get()) != unrolled_vars_.end();
+  for (const Expr& a : e->args) result = result || unrolled(a);
+  unrolled_[e.get()] = result;
+  return result;
+}
+
+Emitter::Value* Emitter::address(const BufferPtr& buffer, const Expr& index) {
+  std::vector<std::pair<const expr::Node*, int>> shared;
+  std::vector<std::pair<Expr, int>> shared_terms;
+  std::vector<std::pair<Value*, int>> varying;
+  int64_t constant = 0;
+  auto collect = [&](auto& self, const Expr& e, int sign) -> void {
+    if (e->kind == Kind::Add || e->kind == Kind::Sub) {
+      self(self, e->args[0], sign);
+      self(self, e->args[1], e->kind == Kind::Add ? sign : -sign);
+      return;
+    }
+    if (e->kind == Kind::IntImm) {
+      constant += sign * e->int_value;
+    } else if (!loads(e) && !unrolled(e)) {
+      shared.emplace_back(e.get(), sign);
+      shared_terms.emplace_back(e, sign);
+    } else {
+      Value* v = value_of(e);
+      if (auto* known = llvm::dyn_cast<llvm::ConstantInt>(v)) {
+        constant += sign * known->getSExtValue();
+      } else {
+        varying.emplace_back(v, sign);
+      }
+    }
+  };
+  collect(collect, index, 1);
+  auto sum = [&](const std::vector<std::pair<Value*, int>>& terms) {
+    Value* total = nullptr;
+    for (const auto& [v, sign] : terms) {
+      if (!total) {
+        total = sign > 0 ? v : b_.CreateNeg(v);
+      } else {
+        total = sign > 0 ? b_.CreateAdd(total, v) : b_.CreateSub(total, v);
+      }
+    }
+    return total;
+  };
+  if (bases_block_ != b_.GetInsertBlock()) {
+    bases_.clear();
+    bases_block_ = b_.GetInsertBlock();
+  }
+  Value* base = nullptr;
+  for (const Base& known : bases_) {
+    if (known.buffer == buffer.get() && known.terms == shared) base = known.pointer;
+  }
+  if (!base) {
+    std::vector<std::pair<Value*, int>> values;
+    for (const auto& [e, sign] : shared_terms) values.emplace_back(value_of(e), sign);
+    base = pointer(buffer, values.empty() ? b_.getInt64(0) : sum(values));
+    bases_.push_back({buffer.get(), shared, base});
+  }
+  llvm::Type* element = memory_type({buffer->dtype, 1});
+  if (!varying.empty()) base = b_.CreateGEP(element, base, sum(varying));
+  return constant == 0 ? base : b_.CreateConstGEP1_64(element, base, uint64_t(constant));
 }
 
 Emitter::Value* Emitter::from_memory(Value* v, expr::Type type) {
@@ -359,29 +433,30 @@ Emitter::Value* Emitter::emit_load(const Expr& e) {
   llvm::Align align(size_of(e->buffer->dtype));
   expr::Type type{e->buffer->dtype, lanes};
   if (lanes == 1) {
-    Value* address = pointer(e->buffer, value_of(index));
-    if (guard_) address = b_.CreateSelect(any(guard_), address, dummy_);
-    return from_memory(with_alias(b_.CreateAlignedLoad(memory_type(type), address, align), e->buffer), type);
+    Value* at = address(e->buffer, index);
+    if (guard_) at = b_.CreateSelect(any(guard_), at, dummy_);
+    return from_memory(with_alias(b_.CreateAlignedLoad(memory_type(type), at, align), e->buffer), type);
   }
   if (index->kind == Kind::Broadcast) {
-    Value* address = pointer(e->buffer, value_of(index->args[0]));
-    if (guard_) address = b_.CreateSelect(any(guard_), address, dummy_);
-    Value* one = with_alias(b_.CreateAlignedLoad(memory_type({type.dtype, 1}), address, align), e->buffer);
+    Value* at = address(e->buffer, index->args[0]);
+    if (guard_) at = b_.CreateSelect(any(guard_), at, dummy_);
+    Value* one = with_alias(b_.CreateAlignedLoad(memory_type({type.dtype, 1}), at, align), e->buffer);
     return splat(from_memory(one, {type.dtype, 1}), lanes);
   }
   Value* mask = lanes_guard(lanes);
   bool ramp = index->kind == Kind::Ramp;
   if (ramp && expr::is_const(index->args[1], 1)) {
-    Value* address = pointer(e->buffer, value_of(index->args[0]));
+    Value* at = address(e->buffer, index->args[0]);
     llvm::Instruction* loaded =
-        mask ? static_cast<llvm::Instruction*>(b_.CreateMaskedLoad(memory_type(type), address, align, mask,
+        mask ? static_cast<llvm::Instruction*>(b_.CreateMaskedLoad(memory_type(type), at, align, mask,
                                                                    llvm::Constant::getNullValue(memory_type(type))))
-             : b_.CreateAlignedLoad(memory_type(type), address, align);
+             : b_.CreateAlignedLoad(memory_type(type), at, align);
     return from_memory(with_alias(loaded, e->buffer), type);
   }
   if (ramp && !mask && expr::is_const(index->args[1], -1)) {
-    Value* last = b_.CreateSub(value_of(index->args[0]), b_.getInt64(uint64_t(lanes - 1)));
-    Value* loaded = with_alias(b_.CreateAlignedLoad(memory_type(type), pointer(e->buffer, last), align), e->buffer);
+    Value* last = b_.CreateConstGEP1_64(memory_type({type.dtype, 1}), address(e->buffer, index->args[0]),
+                                        uint64_t(int64_t{1} - lanes));
+    Value* loaded = with_alias(b_.CreateAlignedLoad(memory_type(type), last, align), e->buffer);
     return from_memory(b_.CreateVectorReverse(loaded), type);
   }
   Value* addresses = pointer(e->buffer, value_of(index));

@@ -63,7 +63,7 @@ void Emitter::emit() {
     variables_[kernel_.symbols[i].get()] = dim;
   }
   scratch_ = function_->getArg(2);
-  auto* dummy = b_.CreateAlloca(b_.getInt8Ty(), b_.getInt64(64));
+  auto* dummy = b_.CreateAlloca(llvm::ArrayType::get(b_.getInt8Ty(), 64));
   dummy->setAlignment(llvm::Align(64));
   b_.CreateMemSetInline(dummy, llvm::Align(64), b_.getInt8(0), b_.getInt64(64));
   dummy_ = dummy;
@@ -141,8 +141,8 @@ void Emitter::emit(const Stmt& stmt) {
           count *= *extent;
         }
         llvm::IRBuilder<> entry(&function_->getEntryBlock(), function_->getEntryBlock().begin());
-        auto* slot = entry.CreateAlloca(memory_type({stmt->buffer->dtype, 1}), entry.getInt64(uint64_t(count)),
-                                        stmt->buffer->name);
+        auto* slot = entry.CreateAlloca(llvm::ArrayType::get(memory_type({stmt->buffer->dtype, 1}), uint64_t(count)),
+                                        nullptr, stmt->buffer->name);
         slot->setAlignment(llvm::Align(64));
         pointers_[stmt->buffer.get()] = slot;
       }
@@ -151,15 +151,26 @@ void Emitter::emit(const Stmt& stmt) {
     }
     case StmtKind::Prefetch: {
       memo_.clear();
-      Value* address = pointer(stmt->buffer, value_of(stmt->index[0]));
+      Value* at = address(stmt->buffer, stmt->index[0]);
       b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {b_.getPtrTy()},
-                         {address, b_.getInt32(0), b_.getInt32(2), b_.getInt32(1)});
+                         {at, b_.getInt32(0), b_.getInt32(2), b_.getInt32(1)});
       return;
     }
   }
 }
 
 void Emitter::emit_for(const StmtNode& loop) {
+  if (loop.for_kind == tensor::ForKind::Unrolled) {
+    unrolled_vars_.push_back(loop.var.get());
+    unrolled_.clear();
+    for (int64_t i = 0; i < *expr::as_int(loop.extent); ++i) {
+      variables_[loop.var.get()] = b_.getInt64(uint64_t(i));
+      emit(loop.body[0]);
+    }
+    unrolled_vars_.pop_back();
+    unrolled_.clear();
+    return;
+  }
   check(loop.for_kind == tensor::ForKind::Serial, "loop ", loop.var->name, " was not lowered");
   counted_loop(b_.getInt64(0), evaluate(loop.extent), "loop", [&](Value* counter) {
     variables_[loop.var.get()] = counter;
@@ -231,28 +242,28 @@ void Emitter::store_to(const BufferPtr& buffer, const Expr& index, Value* value)
   value = to_memory(value, type);
   llvm::Align align(size_of(buffer->dtype));
   if (lanes == 1) {
-    Value* address = pointer(buffer, value_of(index));
+    Value* at = address(buffer, index);
     if (guard_) {  // rare: a uniform store under a vector guard
       auto* then_block = llvm::BasicBlock::Create(context_, "store", function_);
       auto* exit = llvm::BasicBlock::Create(context_, "stored", function_);
       b_.CreateCondBr(any(guard_), then_block, exit);
       b_.SetInsertPoint(then_block);
-      with_alias(b_.CreateAlignedStore(value, address, align), buffer);
+      with_alias(b_.CreateAlignedStore(value, at, align), buffer);
       b_.CreateBr(exit);
       b_.SetInsertPoint(exit);
     } else {
-      with_alias(b_.CreateAlignedStore(value, address, align), buffer);
+      with_alias(b_.CreateAlignedStore(value, at, align), buffer);
     }
     return;
   }
   Value* mask = lanes_guard(lanes);
   bool dense = index->kind == Kind::Ramp && expr::is_const(index->args[1], 1);
   if (dense) {
-    Value* address = pointer(buffer, value_of(index->args[0]));
+    Value* at = address(buffer, index->args[0]);
     if (mask) {
-      with_alias(b_.CreateMaskedStore(value, address, align, mask), buffer);
+      with_alias(b_.CreateMaskedStore(value, at, align, mask), buffer);
     } else {
-      with_alias(b_.CreateAlignedStore(value, address, align), buffer);
+      with_alias(b_.CreateAlignedStore(value, at, align), buffer);
     }
     return;
   }

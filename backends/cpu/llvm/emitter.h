@@ -60,6 +60,11 @@ class Emitter {
   llvm::Type* int_type(expr::Type like, int bits);
   Value* splat(Value* v, int lanes);
   Value* pointer(const expr::BufferPtr& buffer, Value* index);
+  // The address of an element. Copies of unrolled code differ by constants only, so the varying part of the offset is
+  // computed once per basic block and the constant part added last.
+  Value* address(const expr::BufferPtr& buffer, const Expr& index);
+  bool unrolled(const Expr& e);     // depends on the variable of a loop that is being copied
+  bool loads(const Expr& e);        // contains a load
   Value* any(Value* condition);     // i1: a lane is set
   Value* both(Value* a, Value* b);  // conjunction, splatting a scalar; null means true
   Value* lanes_guard(int lanes);    // guard_ as a mask of `lanes`, or null
@@ -86,6 +91,16 @@ class Emitter {
   std::unordered_map<const expr::Buffer*, std::pair<llvm::MDNode*, llvm::MDNode*>> alias_;  // scope, noalias
   std::unordered_map<const expr::Node*, Value*> memo_;
   std::map<int32_t, llvm::BasicBlock*> fail_blocks_;
+  struct Base {
+    const expr::Buffer* buffer;
+    std::vector<std::pair<const expr::Node*, int>> terms;  // with sign
+    Value* pointer;
+  };
+  std::vector<Base> bases_;  // of the basic block `bases_block_`
+  llvm::BasicBlock* bases_block_ = nullptr;
+  std::vector<const expr::Variable*> unrolled_vars_;
+  std::unordered_map<const expr::Node*, bool> unrolled_;  // under unrolled_vars_
+  std::unordered_map<const expr::Node*, bool> loads_;
   Value* scratch_ = nullptr;
   Value* dummy_ = nullptr;  // 64 readable bytes for loads whose guard is false
   Value* guard_ = nullptr;  // i1 or a vector of i1; null: all active

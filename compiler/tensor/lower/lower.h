@@ -1,8 +1,9 @@
 // Lowering: from a scheduled kernel body to what a code generator emits directly.
 //
-// After lower() every buffer is addressed by one flat index, Vector loops have become vector expressions, Unrolled
-// loops straight code, F16/BF16 arithmetic runs in F32, and calls of exp, tanh ... are polynomials. Each pass is a
-// function from statement to statement and can be tested alone; lower() is the list of them.
+// After lower() every buffer is addressed by one flat index, Vector loops have become vector expressions (Unrolled
+// loops are copied by the code generator, which keeps statements small), F16/BF16 arithmetic runs in F32, and calls of
+// exp, tanh ... are polynomials. Each pass is a function from statement to statement and can be tested alone; lower()
+// is the list of them.
 #pragma once
 #include "compiler/expr/simplify.h"
 #include "compiler/tensor/kernel.h"
@@ -17,8 +18,6 @@ Stmt lower(const Stmt& body, const expr::Scope& scope = {});
 Stmt add_bound_checks(const Stmt& stmt);
 // Row-major flattening of all indices.
 Stmt flatten(const Stmt& stmt);
-// Unrolled loops become blocks, constants propagated.
-Stmt unroll(const Stmt& stmt);
 // Vector loops become Ramp and Broadcast expressions. Buffers allocated inside get one element per lane.
 Stmt vectorize(const Stmt& stmt);
 // Simplifies integer expressions with the loops' bounds as facts; drops branches and loops that never run.
