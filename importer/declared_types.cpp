@@ -112,42 +112,48 @@ void DeclaredTypes::check_output(const proto::ValueInfoProto& output, const grap
     return;
   }
   if (!value) return;
-  if (!is_io_dtype(int(value->type.dtype)))
+  const graph::TensorType& type = value->type;
+  if (!is_io_dtype(int(type.dtype))) {
     findings_.add(5, Status::UnsupportedDatatype, "",
-                  str(who, " is a tensor of ", dtype_name(value->type.dtype), ", which is not supported"));
-  else if (declared)
-    compare(output, value->type, true, "");
-}
-
-void DeclaredTypes::check_value(const proto::ValueInfoProto& info, const graph::Value& value, const std::string& node) {
-  compare(info, value.type, false, node);
-}
-
-void DeclaredTypes::compare(const proto::ValueInfoProto& info, const graph::TensorType& type, bool output,
-                            const std::string& node) {
-  std::string who = str(output ? "graph output '" : str("node ", node, ": its result '"), printable(info.name()), "'");
-  if (info.type().tensor_type().elem_type() != int(type.dtype)) {
-    findings_.add(6, Status::MismatchingDatatype, node,
-                  str(who, " is declared otherwise: it ", shown_type(info), " there, but is a tensor of ",
-                      dtype_name(type.dtype)));
+                  str(who, " is a tensor of ", dtype_name(type.dtype), ", which is not supported"));
     return;
   }
-  DeclaredTensor declared = declared_tensor(info);
-  if (!declared.has_shape) return;
-  bool fits = declared.dims.size() == type.dims.size();
-  for (size_t i = 0; fits && i < type.dims.size(); ++i) {
-    std::optional<int64_t> actual = expr::as_int(type.dims[i]);
-    if (declared.dims[i].value >= 0 && actual) fits = declared.dims[i].value == *actual;
-  }
-  if (!fits) {
-    findings_.add(6, Status::MismatchingShape, node,
-                  str(who, " is declared with shape ", shown_shape(info), ", but is ", graph::to_string(type)));
+  if (!declared) return;
+  if (auto contradiction = compare(output, type)) {
+    findings_.add(6, contradiction->status, "", str(who, contradiction->text));
     return;
   }
-  if (!output) return;
-  for (size_t i = 0; i < type.dims.size(); ++i)
-    if (int64_t dim = declared.dims[i].value; dim >= 0 && !expr::as_int(type.dims[i]))
-      graph_.equalities.push_back({type.dims[i], dim, str(who, " is declared with dim ", i, " = ", dim)});
+  const std::vector<DeclaredDim> dims = declared_tensor(output).dims;
+  for (size_t i = 0; i < dims.size(); ++i)
+    if (dims[i].value >= 0 && !expr::as_int(type.dims[i]))
+      graph_.equalities.push_back(
+          {type.dims[i], dims[i].value, str(who, " is declared with dim ", i, " = ", dims[i].value)});
+}
+
+void DeclaredTypes::check_value(const proto::ValueInfoProto& info, const graph::Value& value,
+                                const std::function<std::string()>& label) {
+  auto contradiction = compare(info, value.type);
+  if (!contradiction) return;
+  std::string node = label();
+  findings_.add(6, contradiction->status, node,
+                str("node ", node, ": its result '", printable(info.name()), "'", contradiction->text));
+}
+
+std::optional<DeclaredTypes::Contradiction> DeclaredTypes::compare(const proto::ValueInfoProto& info,
+                                                                   const graph::TensorType& type) {
+  if (info.type().tensor_type().elem_type() != int(type.dtype))
+    return Contradiction{Status::MismatchingDatatype, str(" is declared otherwise: it ", shown_type(info),
+                                                          " there, but is a tensor of ", dtype_name(type.dtype))};
+  const auto& tensor = info.type().tensor_type();
+  if (!tensor.has_shape()) return std::nullopt;
+  bool fits = tensor.shape().dim_size() == int(type.dims.size());
+  for (int i = 0; fits && i < tensor.shape().dim_size(); ++i) {
+    std::optional<int64_t> actual = expr::as_int(type.dims[size_t(i)]);
+    if (tensor.shape().dim(i).has_dim_value() && actual) fits = tensor.shape().dim(i).dim_value() == *actual;
+  }
+  if (fits) return std::nullopt;
+  return Contradiction{Status::MismatchingShape,
+                       str(" is declared with shape ", shown_shape(info), ", but is ", graph::to_string(type))};
 }
 
 }  // namespace sardonyx::importer

@@ -5,6 +5,7 @@
 // that is checked when shapes are known, for a value_info it is ignored. Names of symbols in outputs and value_infos
 // bind nothing.
 #pragma once
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -32,12 +33,19 @@ class DeclaredTypes {
   std::optional<graph::TensorType> declared_type(const proto::ValueInfoProto& info);
   // Compares an inferred value (null: unknown) with its declaration.
   void check_output(const proto::ValueInfoProto& output, const graph::Value* value);
-  void check_value(const proto::ValueInfoProto& info, const graph::Value& value, const std::string& node);
+  // `label` names the node, if that is needed.
+  void check_value(const proto::ValueInfoProto& info, const graph::Value& value,
+                   const std::function<std::string()>& label);
 
  private:
   // The dims of a declared shape; symbols with known values are static, anonymous dims get fresh symbols.
   std::vector<graph::Expr> dims_of(const proto::ValueInfoProto& info);
-  void compare(const proto::ValueInfoProto& info, const graph::TensorType& type, bool output, const std::string& node);
+  // How an inferred type contradicts a declaration; nothing when it does not.
+  struct Contradiction {
+    Status status;
+    std::string text;
+  };
+  static std::optional<Contradiction> compare(const proto::ValueInfoProto& info, const graph::TensorType& type);
 
   graph::Graph& graph_;
   Findings& findings_;

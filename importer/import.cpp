@@ -239,7 +239,7 @@ class GraphImporter {
         if (info != declared.end() && value == poison) {
           if (auto type = types_->declared_type(*info->second)) value = builder.region().add_parameter(*type, name);
         } else if (info != declared.end()) {
-          types_->check_value(*info->second, *value, node_label(node, i, body.path));
+          types_->check_value(*info->second, *value, [&] { return node_label(node, i, body.path); });
         }
         if (value != poison && value->name.empty()) value->name = name;
         scope.values[name] = value;

@@ -1,0 +1,133 @@
+// DFT and STFT: a product with the matrix of cosines and sines. Quadratic in the length, but a contraction like any
+// other, and exact enough: angles are reduced as integers before they become floats.
+#include "compiler/expr/simplify.h"
+#include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/versions.h"
+
+namespace sardonyx::ops {
+namespace {
+
+using graph::BinaryFunction;
+using graph::UnaryFunction;
+
+// [length, bins] of cos and sin(2 pi i k / length).
+struct Waves {
+  Value *cosine, *sine;
+};
+Waves waves(Builder& b, const Expr& length, const Expr& bins, DType dtype) {
+  constexpr double two_pi = 6.283185307179586476925;
+  Value* product = b.mul(b.iota(DType::I64, {length, bins}, 0), b.iota(DType::I64, {length, bins}, 1));
+  Value* n = b.dims_tensor({length}, {});
+  Value* step = b.cast(b.binary(BinaryFunction::Mod, product, n), DType::F64);
+  Value* angle = b.div(b.mul(step, b.scalar(DType::F64, two_pi)), b.cast(n, DType::F64));
+  return {b.cast(b.unary(UnaryFunction::Cos, angle), dtype), b.cast(b.unary(UnaryFunction::Sin, angle), dtype)};
+}
+
+// One part of a [..., 1 or 2] tensor without its last dim; null when there is no imaginary part.
+Value* part(Builder& b, Value* x, int64_t index) {
+  int64_t last = x->type.rank() - 1;
+  if (index == 1 && expr::is_const(x->type.dims[size_t(last)], 1)) return nullptr;
+  return b.squeeze(b.slice_axis(x, last, index, 1), {last});
+}
+
+void require_signal(Lowering& in, Value* x) {
+  in.require(x->type.rank() >= 2 && is_float(x->type.dtype), Status::InvalidModel, "expected a signal of floats, got ",
+             graph::to_string(x->type));
+  auto parts = expr::as_int(x->type.dims.back());
+  in.require(parts.has_value(), Status::UnsupportedShape, "the last dim must be known to be 1 or 2");
+  in.require(*parts == 1 || *parts == 2, Status::InvalidModel, "the last dim is ", *parts, ", expected 1 or 2");
+}
+
+// Transforms the last dim of real and imaginary parts [..., length]; the result is [..., bins, 2].
+Value* transform(Builder& b, Value* real, Value* imaginary, bool inverse, bool one_sided) {
+  Expr length = real->type.dims.back();
+  Expr bins = one_sided ? length / 2 + 1 : length;
+  DType dtype = real->type.dtype;
+  Waves w = waves(b, length, bins, dtype);
+  Value* out_real = b.matmul(real, w.cosine);
+  Value* out_imaginary = b.matmul(real, w.sine);
+  if (!inverse) out_imaginary = b.neg(out_imaginary);
+  if (imaginary) {
+    Value *cross = b.matmul(imaginary, w.sine), *straight = b.matmul(imaginary, w.cosine);
+    out_real = inverse ? b.sub(out_real, cross) : b.add(out_real, cross);
+    out_imaginary = b.add(out_imaginary, straight);
+  }
+  int64_t last = out_real->type.rank();
+  Value* result = b.concat({b.unsqueeze(out_real, {last}), b.unsqueeze(out_imaginary, {last})}, last);
+  return inverse ? b.div(result, b.cast(b.dims_tensor({length}, {}), dtype)) : result;
+}
+
+// The axis moved to the end, cut or continued with zeros to `length`.
+Value* prepared(Builder& b, Value* x, int64_t axis, const Expr& length) {
+  int64_t last = x->type.rank() - 1;
+  std::vector<int64_t> perm;
+  for (int64_t i = 0; i <= last; ++i)
+    if (i != axis) perm.push_back(i);
+  perm.push_back(axis);
+  x = b.transpose(x, perm);
+  const Expr extent = x->type.dims.back();
+  if (expr::prove_equal(extent, length)) return x;
+  x = b.slice_axis(x, last, 0, expr::simplify(expr::min(extent, length)));
+  std::vector<Expr> before(size_t(last + 1), Expr(0)), after = before;
+  after.back() = expr::simplify(expr::max(length - extent, Expr(0)));
+  return b.pad(x, before, after, graph::PadMode::Constant);
+}
+
+std::vector<Value*> lower_dft(Lowering& in) {
+  auto& b = in.builder();
+  Value* x = in[0];
+  require_signal(in, x);
+  int rank = x->type.rank();
+  int64_t given = in.version() < 20 ? in.attr_int("axis", 1) : -2;
+  if (in.version() >= 20 && in.optional(2)) {
+    auto axis = b.static_ints(in[2]);
+    in.require(axis.has_value(), Status::UnsupportedShape, "the axis must be known when the graph is compiled");
+    given = axis->at(0);
+  }
+  int64_t axis = in.axis(given, rank);
+  in.require(axis != rank - 1, Status::InvalidModel, "the axis is that of real and imaginary parts");
+  bool inverse = in.attr_int("inverse", 0) != 0, one_sided = in.attr_int("onesided", 0) != 0;
+  in.require(!inverse || !one_sided, Status::UnsupportedAttribute, "an inverse one-sided transform is not supported");
+  Expr length = x->type.dims[size_t(axis)];
+  if (in.optional(1)) length = b.values_of(b.reshape(in[1], {}), {1, INT64_MAX, 1})[0];
+  Value* real = prepared(b, part(b, x, 0), axis, length);
+  Value* imaginary = part(b, x, 1);
+  if (imaginary) imaginary = prepared(b, imaginary, axis, length);
+  Value* result = transform(b, real, imaginary, inverse, one_sided);
+  // [batch..., bins, 2] back to where the axis was.
+  std::vector<int64_t> perm;
+  for (int64_t i = 0; i < rank - 2; ++i) perm.push_back(i);
+  perm.insert(perm.begin() + axis, rank - 2);
+  perm.push_back(rank - 1);
+  return {b.transpose(result, perm)};
+}
+
+std::vector<Value*> lower_stft(Lowering& in) {
+  auto& b = in.builder();
+  Value *x = in[0], *window = in.optional(2);
+  require_signal(in, x);
+  in.require(x->type.rank() == 3, Status::InvalidModel, "expected [batch, length, 1 or 2], got ",
+             graph::to_string(x->type));
+  in.require(window || in.optional(3), Status::InvalidModel, "neither a window nor a frame length is given");
+  Expr length = in.optional(3) ? b.values_of(b.reshape(in[3], {}), {1, INT64_MAX, 1})[0] : window->type.dims.at(0);
+  if (window) length = b.require_equal(length, window->type.dims.at(0), "window and frame length");
+  Expr step = b.values_of(b.reshape(in[1], {}), {1, INT64_MAX, 1})[0];
+  Expr frames = expr::simplify((x->type.dims[1] - length) / step + 1);
+  Value* starts = b.mul(b.iota(DType::I64, {frames, length}, 0), b.dims_tensor({step}, {}));
+  Value* positions = b.add(starts, b.iota(DType::I64, {frames, length}, 1));
+  auto framed = [&](Value* signal) {
+    Value* result = b.gather(signal, positions, 1);
+    return window ? b.mul(result, b.cast(window, result->type.dtype)) : result;
+  };
+  Value* imaginary = part(b, x, 1);
+  bool one_sided = in.attr_int("onesided", 1) != 0;
+  return {transform(b, framed(part(b, x, 0)), imaginary ? framed(imaginary) : nullptr, false, one_sided)};
+}
+
+const OnnxOp ops[] = {
+    operator_row("DFT", {17, 20}, lower_dft, {1, 3}),
+    operator_row("STFT", {17}, lower_stft, {2, 4}),
+};
+
+}  // namespace
+}  // namespace sardonyx::ops
