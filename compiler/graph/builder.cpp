@@ -77,6 +77,12 @@ bool bound_by_inputs(const Graph& graph, const Expr& e) {
   return bound;
 }
 
+int node_count(const Expr& e) {
+  int count = 0;
+  expr::visit(e, [&](const Expr&) { return ++count > 0; });
+  return count;
+}
+
 }  // namespace
 
 Expr Builder::require_equal(const Expr& a, const Expr& b, const std::string& what) {
@@ -95,7 +101,8 @@ Expr Builder::require_equal(const Expr& a, const Expr& b, const std::string& wha
   } else {
     check(left == right, Status::MismatchingShape, text);
   }
-  return right_value ? right : left;
+  if (left_value || right_value) return right_value ? right : left;
+  return node_count(right) < node_count(left) ? right : left;
 }
 
 std::vector<Expr> Builder::broadcast_dims(const std::vector<Expr>& a, const std::vector<Expr>& b) {

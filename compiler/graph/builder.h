@@ -104,8 +104,9 @@ class Builder {
   // Static integer contents or nothing.
   std::optional<std::vector<int64_t>> static_ints(Value* ints);
   void check(Expr condition, Status status, std::string text);
-  // Says that two dims are equal and returns the more specific one. Provably different: InvalidModel naming `what`. Not
-  // provably equal: an Equality of the graph when inputs bind all symbols, else a `check` node here.
+  // Says that two dims are equal and returns the more specific one (a constant, else the shorter). Provably different:
+  // InvalidModel naming `what`. Not provably equal: an Equality of the graph when inputs bind all symbols, else a
+  // `check` node here.
   Expr require_equal(const Expr& a, const Expr& b, const std::string& what);
 
   // ---- control flow: `body` builds into the new region and returns its results ----

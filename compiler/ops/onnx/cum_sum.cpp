@@ -5,10 +5,23 @@ namespace sardonyx::ops {
 namespace {
 
 std::vector<Value*> lower(Lowering& in) {
-  auto axis = in.builder().static_ints(in[1]);
-  in.require(axis && axis->size() == 1, Status::UnsupportedShape, "the axis must be known at compile time");
-  return {in.builder().cumulate(graph::ReduceFunction::Sum, in[0], in.axis((*axis)[0], in[0]->type.rank()),
-                                in.attr_int("exclusive", 0) != 0, in.attr_int("reverse", 0) != 0)};
+  auto& b = in.builder();
+  Value* x = in[0];
+  int rank = x->type.rank();
+  bool exclusive = in.attr_int("exclusive", 0) != 0, reverse = in.attr_int("reverse", 0) != 0;
+  auto along = [&](int64_t axis) { return b.cumulate(graph::ReduceFunction::Sum, x, axis, exclusive, reverse); };
+  in.require(graph::same_dims({graph::element_count(in[1]->type)}, {Expr(1)}), Status::InvalidModel, "the axis is ",
+             graph::to_string(in[1]->type), ", expected a scalar");
+  if (auto axis = b.static_ints(in[1])) return {along(in.axis((*axis)[0], rank))};
+  // An axis that only the run knows chooses among the sums along every axis.
+  Value* chosen = b.reshape(in[1], {});
+  Value* result = along(0);
+  for (int64_t axis = 1; axis < rank; ++axis) {
+    Value* this_axis = b.binary(graph::BinaryFunction::Or, b.equal(chosen, b.scalar_like(chosen, double(axis))),
+                                b.equal(chosen, b.scalar_like(chosen, double(axis - rank))));
+    result = b.select(this_axis, along(axis), result);
+  }
+  return {result};
 }
 
 const OnnxOp op{operator_row("CumSum", {11, 14}, lower, {2, 2})};

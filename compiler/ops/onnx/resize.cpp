@@ -19,12 +19,12 @@ struct Settings {
   bool exclude_outside = false;
 };
 
-// One axis: lengths, the scale (a F64 scalar's value or a tensor), and the region of tf_crop_and_resize.
+// One axis: lengths, and F64 scalars: the scale and the region of tf_crop_and_resize.
 struct Axis {
   int64_t axis = 0;
   Expr length, result_length;
-  std::optional<double> scale;  // given; else result_length / length
-  double begin = 0, end = 1;
+  Value* scale = nullptr;  // null: result_length / length
+  Value *begin = nullptr, *end = nullptr;
 };
 
 // Where the elements of a result axis read: every member is a vector over the result.
@@ -58,8 +58,10 @@ Value* coordinates(Builder& b, const Settings& settings, const Axis& axis) {
   Math m(b);
   const std::string& mode = settings.coordinates;
   Value* x = b.iota(DType::F64, {axis.result_length}, 0);
-  Value *length = m.dim(axis.length), *result_length = m.dim(axis.result_length);
-  Value* scale = axis.scale ? m.number(*axis.scale) : b.div(result_length, length);
+  Value* length = m.dim(axis.length);
+  // The standard's result length is not rounded when scales are given.
+  Value* result_length = axis.scale ? b.mul(length, axis.scale) : m.dim(axis.result_length);
+  Value* scale = axis.scale ? axis.scale : b.div(result_length, length);
   Value* single = b.less_equal(result_length, m.number(1));
   Value* last = m.plus(length, -1);
   auto half_pixel = [&] { return m.plus(b.div(m.plus(x, 0.5), scale), -0.5); };
@@ -70,13 +72,14 @@ Value* coordinates(Builder& b, const Settings& settings, const Axis& axis) {
   if (mode == "tf_half_pixel_for_nn") return b.div(m.plus(x, 0.5), scale);
   if (mode == "align_corners") return b.mul(x, per_step(last));
   if (mode == "half_pixel_symmetric") {
-    Value* adjustment = b.div(result_length, b.mul(scale, length));
+    Value* adjustment = b.div(m.dim(axis.result_length), result_length);
     Value* offset = b.mul(m.times(length, 0.5), b.sub(m.number(1), adjustment));
     return b.add(offset, half_pixel());
   }
   check(mode == "tf_crop_and_resize", "coordinate mode ", mode);
-  Value* spread = b.add(m.times(last, axis.begin), b.mul(x, per_step(m.times(last, axis.end - axis.begin))));
-  return b.select(single, m.times(last, 0.5 * (axis.begin + axis.end)), spread);
+  Value* extent = b.mul(last, b.sub(axis.end, axis.begin));
+  Value* spread = b.add(b.mul(last, axis.begin), b.mul(x, per_step(extent)));
+  return b.select(single, b.mul(last, m.times(b.add(axis.begin, axis.end), 0.5)), spread);
 }
 
 Value* nearest(Builder& b, const Settings& settings, const Axis& axis, Value* x) {
@@ -86,7 +89,7 @@ Value* nearest(Builder& b, const Settings& settings, const Axis& axis, Value* x)
   if (settings.nearest == "round_prefer_ceil") return m.floor(m.plus(x, 0.5));
   if (settings.nearest == "round_prefer_floor") return m.ceil(m.plus(x, -0.5));
   check(settings.nearest == "simple", "nearest mode ", settings.nearest);  // before opset 11
-  Value* scale = axis.scale ? m.number(*axis.scale) : b.div(m.dim(axis.result_length), m.dim(axis.length));
+  Value* scale = axis.scale ? axis.scale : b.div(m.dim(axis.result_length), m.dim(axis.length));
   return b.select(b.less(scale, m.number(1)), m.ceil(x), m.floor(x));
 }
 
@@ -132,10 +135,15 @@ Taps taps_of(Builder& b, const Settings& settings, const Axis& axis) {
 
 // The taps as constants when the lengths are static: computed in a graph of their own.
 Taps evaluated(Builder& b, const Settings& settings, const Axis& axis) {
-  if (!expr::as_int(axis.length) || !expr::as_int(axis.result_length)) return taps_of(b, settings, axis);
+  bool known = expr::as_int(axis.length) && expr::as_int(axis.result_length);
+  for (Value* scalar : {axis.scale, axis.begin, axis.end}) known &= !scalar || scalar->constant();
+  if (!known) return taps_of(b, settings, axis);
   graph::Graph scratch;
   Builder inner(scratch);
-  Taps symbolic = taps_of(inner, settings, axis);
+  Axis copy = axis;
+  for (Value** scalar : {&copy.scale, &copy.begin, &copy.end})
+    if (*scalar) *scalar = inner.constant(*(*scalar)->constant());
+  Taps symbolic = taps_of(inner, settings, copy);
   std::vector<Value*> values = symbolic.indices;
   values.insert(values.end(), symbolic.weights.begin(), symbolic.weights.end());
   if (symbolic.outside) values.push_back(symbolic.outside);
@@ -202,35 +210,35 @@ Value* resize(Builder& b, Value* x, const Settings& settings, const std::vector<
 }
 
 // floor(length * scale) in single precision, as exporters compute it.
-Expr scaled(Lowering& in, const Expr& length, double scale) {
-  if (auto value = expr::as_int(length)) return int64_t(std::floor(float(*value) * float(scale)));
+Expr scaled(Lowering& in, const Expr& length, Value* scale) {
+  const Tensor* known = scale->constant();
+  double factor = known ? known->as_double(0) : 0;
+  in.require(!known || factor > 0, Status::InvalidModel, "a scale is ", factor);
+  if (auto value = expr::as_int(length); value && known) return int64_t(std::floor(float(*value) * float(factor)));
   constexpr int64_t denominator = 256;
-  double numerator = scale * double(denominator);
-  if (numerator == std::floor(numerator) && numerator < 1e6)
+  double numerator = factor * double(denominator);
+  if (known && numerator == std::floor(numerator) && numerator < 1e6)
     return expr::simplify(length * Expr(int64_t(numerator)) / Expr(denominator));
   auto& b = in.builder();
-  Value* wide = b.cast(b.dims_tensor({length}, {1}), DType::F32);
-  Value* product = b.unary(UnaryFunction::Floor, b.mul(wide, b.scalar(DType::F32, scale)));
-  return b.values_of(b.cast(product, DType::I64), {0, INT64_MAX, 1})[0];
+  Value* product = b.mul(b.cast(b.dims_tensor({length}, {1}), DType::F32), b.cast(scale, DType::F32));
+  return b.values_of(b.cast(b.unary(UnaryFunction::Floor, product), DType::I64), {0, INT64_MAX, 1})[0];
 }
 
-std::optional<std::vector<double>> constant_floats(Value* value) {
-  const Tensor* tensor = value ? value->constant() : nullptr;
-  if (!tensor) return std::nullopt;
-  std::vector<double> result;
-  for (int64_t i = 0; i < tensor->count(); ++i) result.push_back(tensor->as_double(i));
-  return result;
+Value* element(Builder& b, Value* vector, int64_t at) {
+  return b.cast(b.reshape(b.slice_axis(vector, 0, at, 1), {}), DType::F64);
 }
 
 bool is_empty(const Value* value) { return !value || expr::is_const(graph::element_count(value->type), 0); }
 
-std::vector<Axis> axes_from_scales(Lowering& in, const std::vector<double>& scales, const std::vector<int64_t>& which) {
-  in.require(scales.size() == which.size(), Status::InvalidModel, scales.size(), " scales for ", which.size(), " axes");
+std::vector<Axis> axes_from_scales(Lowering& in, Value* scales, const std::vector<int64_t>& which) {
+  in.require(graph::same_dims(scales->type.dims, {Expr(int64_t(which.size()))}), Status::InvalidModel, "scales ",
+             graph::to_string(scales->type), " for ", which.size(), " axes");
   std::vector<Axis> axes;
   for (size_t i = 0; i < which.size(); ++i) {
-    in.require(scales[i] > 0, Status::InvalidModel, "scale ", i, " is ", scales[i]);
     const Expr& length = in[0]->type.dims[size_t(which[i])];
-    axes.push_back({which[i], length, scales[i] == 1 ? length : scaled(in, length, scales[i]), scales[i]});
+    Value* scale = element(in.builder(), scales, int64_t(i));
+    bool one = scale->constant() && scale->constant()->as_double(0) == 1;
+    axes.push_back({which[i], length, one ? length : scaled(in, length, scale), scale});
   }
   return axes;
 }
@@ -238,8 +246,7 @@ std::vector<Axis> axes_from_scales(Lowering& in, const std::vector<double>& scal
 std::vector<Axis> axes_from_sizes(Lowering& in, const std::vector<Expr>& sizes, const std::vector<int64_t>& which) {
   in.require(sizes.size() == which.size(), Status::InvalidModel, sizes.size(), " sizes for ", which.size(), " axes");
   std::vector<Axis> axes;
-  for (size_t i = 0; i < which.size(); ++i)
-    axes.push_back({which[i], in[0]->type.dims[size_t(which[i])], sizes[i], std::nullopt});
+  for (size_t i = 0; i < which.size(); ++i) axes.push_back({which[i], in[0]->type.dims[size_t(which[i])], sizes[i]});
   std::string policy = in.attr_string("keep_aspect_ratio_policy", "stretch");
   if (policy == "stretch") return axes;
   in.require(policy == "not_larger" || policy == "not_smaller", Status::InvalidModel, "keep_aspect_ratio_policy '",
@@ -252,7 +259,7 @@ std::vector<Axis> axes_from_sizes(Lowering& in, const std::vector<Expr>& sizes, 
     scale = !scale ? ratio : policy == "not_larger" ? std::min(*scale, ratio) : std::max(*scale, ratio);
   }
   for (Axis& axis : axes) {
-    axis.scale = scale;
+    axis.scale = in.builder().scalar(DType::F64, *scale);
     axis.result_length = int64_t(std::floor(double(*expr::as_int(axis.length)) * *scale + 0.5));
   }
   return axes;
@@ -269,12 +276,13 @@ std::vector<int64_t> axes_of(Lowering& in) {
 }
 
 void read_region(Lowering& in, std::vector<Axis>* axes) {
-  auto roi = constant_floats(in.optional(1));
-  in.require(roi && roi->size() == 2 * axes->size(), Status::UnsupportedShape, "the region must be a constant of ",
-             2 * axes->size(), " numbers");
-  for (size_t i = 0; i < axes->size(); ++i) {
-    (*axes)[i].begin = (*roi)[i];
-    (*axes)[i].end = (*roi)[axes->size() + i];
+  auto count = int64_t(axes->size());
+  Value* region = in[1];
+  in.require(graph::same_dims(region->type.dims, {Expr(2 * count)}), Status::InvalidModel, "region ",
+             graph::to_string(region->type), " for ", count, " axes");
+  for (int64_t i = 0; i < count; ++i) {
+    (*axes)[size_t(i)].begin = element(in.builder(), region, i);
+    (*axes)[size_t(i)].end = element(in.builder(), region, count + i);
   }
 }
 
@@ -302,6 +310,11 @@ Settings settings_of(Lowering& in) {
   return settings;
 }
 
+bool unchanged(const Axis& axis) {
+  if (!axis.scale) return expr::prove_equal(axis.length, axis.result_length);
+  return axis.scale->constant() && axis.scale->constant()->as_double(0) == 1;
+}
+
 std::vector<Value*> lower(Lowering& in) {
   auto& b = in.builder();
   Settings settings = settings_of(in);
@@ -312,20 +325,20 @@ std::vector<Value*> lower(Lowering& in) {
   if (!is_empty(sizes)) {
     axes = axes_from_sizes(in, b.values_of(sizes, {1, INT64_MAX, 1}), which);
   } else {
-    auto scales = in.has("scales") ? in.attr_floats("scales") : std::vector<double>();
-    if (!in.has("scales")) {
-      auto constant = constant_floats(in[modern ? 2 : 1]);
-      in.require(constant.has_value(), Status::UnsupportedShape, "the scales must be known at compile time");
-      scales = *constant;
+    Value* scales = nullptr;
+    if (in.has("scales")) {
+      auto values = in.attr_floats("scales");
+      scales = b.constant(
+          Tensor::of<float>(DType::F32, {int64_t(values.size())}, std::vector<float>(values.begin(), values.end())));
+    } else {
+      scales = in[modern ? 2 : 1];
     }
     axes = axes_from_scales(in, scales, which);
   }
-  bool crops = settings.coordinates == "tf_crop_and_resize";
-  if (crops) read_region(in, &axes);
-  std::erase_if(axes, [&](const Axis& axis) {
-    bool same = axis.scale ? *axis.scale == 1 : expr::prove_equal(axis.length, axis.result_length);
-    return same && axis.begin == 0 && axis.end == 1;
-  });
+  if (settings.coordinates == "tf_crop_and_resize")
+    read_region(in, &axes);
+  else
+    std::erase_if(axes, [](const Axis& axis) { return unchanged(axis); });
   return {resize(b, in[0], settings, axes)};
 }
 
