@@ -85,6 +85,10 @@ std::vector<HostTensor> read_tensors(const std::vector<std::string>& files, cons
     ordered = std::move(read);
     for (size_t i = 0; i < bindings.size(); ++i) ordered[i].name = bindings[i].name;
   }
+  for (size_t i = 0; i < bindings.size(); ++i) {
+    // ONNX's files hold bfloat16 as the bits in uint16, since numpy has no such type.
+    if (bindings[i].dtype == DType::BF16 && ordered[i].dtype == DType::U16) ordered[i].dtype = DType::BF16;
+  }
   return ordered;
 }
 
