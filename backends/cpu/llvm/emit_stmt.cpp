@@ -43,7 +43,10 @@ void Emitter::emit() {
   llvm::MDBuilder md(context_);
   llvm::MDNode* domain = md.createAliasScopeDomain(symbol_);
   std::vector<llvm::Metadata*> scopes;
-  for (const Buffer* buffer : apart) scopes.push_back(md.createAliasScope(buffer->name, domain));
+  for (const Buffer* buffer : apart) {
+    scopes.push_back(
+        md.createAliasScope(str(scopes.size(), " ", buffer->name), domain));  // scopes are told apart by name
+  }
   for (size_t i = 0; i < apart.size(); ++i) {
     std::vector<llvm::Metadata*> others = scopes;
     others.erase(others.begin() + long(i));
