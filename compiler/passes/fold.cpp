@@ -2,6 +2,7 @@
 //
 // Small results are already folded by the builder. Here: anything whose result has at most 2^20 elements and is not
 // larger than four times its operands (so that a broadcast of a scalar never becomes a megabyte of data).
+// Results without elements become constants as well.
 #include "compiler/passes/pass.h"
 #include "compiler/tensor/interpret.h"
 #include "runtime/base/log.h"
@@ -64,11 +65,25 @@ std::vector<Tensor> evaluate(const Node& node, const std::vector<Tensor>& operan
   return tensor::interpret(program.finish(), operands, {});
 }
 
+// Results without elements need no computation, whatever the operands are.
+bool fold_empty_results(graph::Graph& graph, Node& node) {
+  bool changed = false;
+  for (const auto& result : node.results) {
+    const auto dims = graph::static_dims(result->type);
+    if (node.op == Op::constant || result->uses.empty() || !dims || sardonyx::element_count(*dims) != 0) continue;
+    graph::Builder builder = builder_before(node);
+    graph.replace_all_uses(result.get(), builder.constant(Tensor(result->type.dtype, *dims)));
+    changed = true;
+  }
+  return changed;
+}
+
 }  // namespace
 
 bool fold_constants(graph::Graph& graph, PassContext&) {
   bool changed = false;
   for_each_node(graph, [&](Node& node) {
+    changed |= fold_empty_results(graph, node);
     std::vector<Tensor> operands;
     if (!foldable(node, operands)) return;
     std::vector<Tensor> values;

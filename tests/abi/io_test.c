@@ -337,18 +337,24 @@ static void test_scalars_and_bool(void) {
 static void test_bool_bytes(void) {
   static const int64_t four[] = {4};
   static const uint64_t shape[] = {4};
-  unsigned char x[] = {0, 1, 2, 255}, y[4] = {9, 9, 9, 9};
-  onnxTensorDescriptorV1 in = abi_tensor("x", BOOL, 1, shape, x), out = abi_tensor("y", BOOL, 1, shape, y);
+  unsigned char x[] = {0, 1, 2, 255}, not_x[4] = {9, 9, 9, 9};
+  int32_t number[4] = {9, 9, 9, 9};
+  onnxTensorDescriptorV1 in = abi_tensor("x", BOOL, 1, shape, x), out[2];
   onnxGraph graph;
-  bytes description = model_graph();
+  bytes description = model_graph(), cast = model_make_node("Cast", "x", "number");
   model_input(&description, "x", BOOL, 1, four);
-  model_node(&description, "Not", "x", "n");
-  model_node(&description, "Not", "n", "y");
-  model_output(&description, "y", BOOL, 1, four);
+  model_node(&description, "Not", "x", "not_x");
+  model_attribute_int(&cast, "to", INT32);
+  model_add_node(&description, cast);
+  model_output(&description, "not_x", BOOL, 1, four);
+  model_output(&description, "number", INT32, 1, four);
   graph = make_graph(model_of(description));
-  EXPECT_OK(onnx.SetGraphIO(graph, 1, &in, 1, &out));
+  out[0] = abi_tensor("not_x", BOOL, 1, shape, not_x);
+  out[1] = abi_tensor("number", INT32, 1, shape, number);
+  EXPECT_OK(onnx.SetGraphIO(graph, 1, &in, 2, out));
   EXPECT_OK(run_now(graph));
-  EXPECT_TRUE(y[0] == 0 && y[1] == 1 && y[2] == 1 && y[3] == 1);
+  EXPECT_TRUE(not_x[0] == 1 && not_x[1] == 0 && not_x[2] == 0 && not_x[3] == 0);
+  EXPECT_TRUE(number[0] == 0 && number[1] == 1 && number[2] == 1 && number[3] == 1);
   EXPECT_OK(onnx.ReleaseGraph(graph));
 }
 

@@ -317,6 +317,24 @@ static bytes sequence_input(void) {
   put_message(&graph, 11, value);
   return model_of(graph);
 }
+static bytes training_mode(void) {
+  static const unsigned char yes = 1;
+  bytes graph = model_graph();
+  model_input(&graph, "x", FLOAT, 2, n4);
+  model_initializer(&graph, "training", BOOL, 0, NULL, &yes, 1);
+  model_node(&graph, "Dropout", "x,,training", "y");
+  model_output(&graph, "y", FLOAT, 2, n4);
+  return model_of(graph);
+}
+static bytes rank_known_at_run_time(void) {
+  static const int64_t n[] = {MODEL_N};
+  bytes graph = model_graph();
+  model_input(&graph, "x", FLOAT, 1, four);
+  model_input(&graph, "s", INT64, 1, n);
+  model_node(&graph, "Reshape", "x,s", "y");
+  model_output(&graph, "y", FLOAT, MODEL_NO_SHAPE, NULL);
+  return model_of(graph);
+}
 static bytes declared(int type, int rank, const int64_t* dims) {
   bytes graph = model_graph();
   model_input(&graph, "x", FLOAT, 2, two_three);
@@ -423,6 +441,8 @@ static const struct model_row rows[] = {
     ROW(UNSUPPORTED_OPERATOR, operator_too_new_for_opset, "Mish"),
     ROW(UNSUPPORTED_OPERATOR, unknown_domain, "Frobnicate"),
     ROW(UNSUPPORTED_DATATYPE, sequence_input, "s"),
+    ROW(UNSUPPORTED_ATTRIBUTE, training_mode, "n:y"),
+    ROW(UNSUPPORTED_SHAPE, rank_known_at_run_time, "n:y"),
     ROW(MISMATCHING_DATATYPE, output_of_wrong_type, "y"),
     ROW(MISMATCHING_DATATYPE, value_info_of_wrong_type, "scaled"),
     ROW(MISMATCHING_SHAPE, output_of_wrong_shape, "y"),
