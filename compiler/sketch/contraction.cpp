@@ -87,14 +87,22 @@ Result lower(const Problem& problem, const Point& point, const Target& target, b
   return lower_tiles(tile, shape, target, str(window ? "window " : "contraction ", shape.rows, "x", shape.nv));
 }
 
+std::vector<Proposal> propose_product(const Problem& problem, const Target& target, std::string* why) {
+  return propose(problem, target, why, false);
+}
+Result lower_product(const Problem& problem, const Point& point, const Target& target) {
+  return lower(problem, point, target, false);
+}
+std::vector<Proposal> propose_window(const Problem& problem, const Target& target, std::string* why) {
+  return propose(problem, target, why, true);
+}
+Result lower_window(const Problem& problem, const Point& point, const Target& target) {
+  return lower(problem, point, target, true);
+}
+
 }  // namespace
 
-const Family contraction_family{
-    "contraction", 1, [](const Problem& p, const Target& t, std::string* why) { return propose(p, t, why, false); },
-    [](const Problem& p, const Point& point, const Target& t) { return lower(p, point, t, false); }};
-
-const Family window_family{
-    "window", 1, [](const Problem& p, const Target& t, std::string* why) { return propose(p, t, why, true); },
-    [](const Problem& p, const Point& point, const Target& t) { return lower(p, point, t, true); }};
+const Family contraction_family{"contraction", 1, guarded_propose<propose_product>, guarded_lower<lower_product>};
+const Family window_family{"window", 1, guarded_propose<propose_window>, guarded_lower<lower_window>};
 
 }  // namespace sardonyx::sketch

@@ -112,6 +112,6 @@ Result lower(const Problem& problem, const Point&, const Target& target) {
 
 }  // namespace
 
-const Family pointwise_family{"pointwise", 1, propose, lower};
+const Family pointwise_family{"pointwise", 1, guarded_propose<propose>, guarded_lower<lower>};
 
 }  // namespace sardonyx::sketch

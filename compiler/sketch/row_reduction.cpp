@@ -356,6 +356,6 @@ Result lower(const Problem& problem, const Point& point, const Target& target) {
 
 }  // namespace
 
-const Family row_reduction_family{"row_reduction", 1, propose, lower};
+const Family row_reduction_family{"row_reduction", 1, guarded_propose<propose>, guarded_lower<lower>};
 
 }  // namespace sardonyx::sketch

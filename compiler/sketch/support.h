@@ -3,6 +3,7 @@
 #include "compiler/expr/simplify.h"
 #include "compiler/sketch/family.h"
 #include "compiler/tensor/loop.h"
+#include "runtime/base/status.h"
 
 namespace sardonyx::sketch {
 
@@ -33,5 +34,26 @@ bool is_output(const Program& program, const BufferPtr& buffer);
 // those that are written), scratch bytes, symbols.
 tensor::LoweredKernel finish_kernel(const Program& program, std::string name, std::vector<Axis> grid, Stmt body,
                                     double cost_ns_per_index, const std::vector<BufferPtr>& more_buffers = {});
+
+// Wraps a family's functions: what its builders cannot do (an internal check that fails) is a refusal, never an error
+// of the compilation, because "loops" can always run the group.
+template <std::vector<Proposal> (*propose)(const Problem&, const Target&, std::string*)>
+std::vector<Proposal> guarded_propose(const Problem& problem, const Target& target, std::string* why) {
+  try {
+    return propose(problem, target, why);
+  } catch (const Error& error) {
+    if (why) *why = error.text();
+    return {};
+  }
+}
+
+template <Result (*lower)(const Problem&, const Point&, const Target&)>
+Result guarded_lower(const Problem& problem, const Point& point, const Target& target) {
+  try {
+    return lower(problem, point, target);
+  } catch (const Error& error) {
+    return Refusal{error.text()};
+  }
+}
 
 }  // namespace sardonyx::sketch

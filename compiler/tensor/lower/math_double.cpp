@@ -75,7 +75,8 @@ Expr small_atan(const Expr& x) {
 Expr sin(const Expr& x) {
   Quadrant q = reduce(x);
   Expr value = expr::select(bit_set(q.n, 1), cosine_of(q.r), sine_of(q.r));
-  return expr::select(bit_set(q.n, 2), -value, value);
+  value = expr::select(bit_set(q.n, 2), -value, value);
+  return expr::select(x == constant(0, x), x, value);
 }
 
 Expr cos(const Expr& x) {
@@ -88,7 +89,7 @@ Expr cos(const Expr& x) {
 Expr tan(const Expr& x) {
   Quadrant q = reduce(x);
   Expr s = sine_of(q.r), c = cosine_of(q.r);
-  return expr::select(bit_set(q.n, 1), -(c / s), s / c);
+  return expr::select(x == constant(0, x), x, expr::select(bit_set(q.n, 1), -(c / s), s / c));
 }
 
 Expr asin(const Expr& x) {
