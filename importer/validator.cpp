@@ -122,6 +122,10 @@ class Validator {
       declare(attribute.name());
       if (std::string problem = attributes_.problem(attribute); !problem.empty())
         invalid("", who, ": attribute '", printable(attribute.name()), "' ", problem);
+      if (attribute.has_g() || attribute.graphs_size() > 0)
+        findings_.add(
+            5, Status::UnsupportedAttribute, "",
+            str(who, ": a graph as default of attribute '", printable(attribute.name()), "' is not supported"));
     }
     Opsets opsets = opsets_of(f.opset_import());
     nodes(f.node(), Body{opsets, &f, std::move(names), index}, scope, 0, str(printable(f.name()), "/"));

@@ -209,6 +209,32 @@ TEST(Functions, ReferencesMustBeDeclared) {
   EXPECT_NE(outcome.text.find("'order'"), std::string::npos) << outcome.text;
 }
 
+TEST(Functions, GraphsAsDefaultsAreNotSupported) {
+  ModelProto model = transposing(true, true);
+  AttributeProto* body = model.mutable_functions(0)->add_attribute_proto();
+  body->set_name("body"), body->set_type(AttributeProto::GRAPH);
+  *body->mutable_g() = branch("Neg", "p", "r");
+  EXPECT_EQ(outcome_of(model).status, Status::UnsupportedAttribute);
+}
+
+// A graph that the caller gives to a function reads the caller's values.
+TEST(Functions, GraphAttributesCaptureTheCallersValues) {
+  ModelProto model = model_with_import();
+  *model.mutable_graph()->add_input() = value("c", TensorProto::BOOL, {});
+  FunctionProto* f = add_function(model, "Choose", "p", "q");
+  f->add_attribute("yes"), f->add_attribute("no");
+  NodeProto* node = add_node(f, "", "If", {"p"}, {"q"});
+  add_attribute(node, "then_branch", AttributeProto::GRAPH)->set_ref_attr_name("yes");
+  add_attribute(node, "else_branch", AttributeProto::GRAPH)->set_ref_attr_name("no");
+  NodeProto* call = add_call(model.mutable_graph(), "call", "Choose", "c", "a");
+  *add_attribute(call, "yes", AttributeProto::GRAPH)->mutable_g() = branch("Neg", "s", "r");
+  *add_attribute(call, "no", AttributeProto::GRAPH)->mutable_g() = branch("Relu", "x", "r");
+  *model.mutable_graph()->add_output() = value("a", TensorProto::FLOAT, {"N", "4"});
+  auto graph = parse(model)->import({});
+  graph::verify(*graph);
+  EXPECT_EQ(count(*graph, graph::Op::if_), 1);
+}
+
 TEST(Functions, UseTheirOwnImports) {
   ModelProto model = model_with_import();
   FunctionProto* f = add_function(model, "F", "p", "q");
