@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <optional>
 #include <unordered_map>
 
 #include "backends/cpu/library/host_operator.h"
@@ -48,6 +49,40 @@ bool layout_free(const Node& group) {
   return group.results.size() == 1 && group.result()->type.rank() >= 3 && group.result()->type.rank() <= 5;
 }
 
+// Convolutions and pools run best on blocks of channels: result, residuals and image blocked, a stem's few channels not.
+// Nothing when the group has no such anchor or too few channels.
+std::optional<Layouts> window_layouts(const Node& group, int block) {
+  const Node* anchor = backends::anchor_of(group);
+  if (!anchor || (anchor->op != Op::conv && anchor->op != Op::pool)) return std::nullopt;
+  auto blockable = [&](const graph::TensorType& type, bool whole) {
+    if (type.rank() != 4) return false;
+    auto channels = expr::as_int(type.dims[1]);
+    return channels && *channels >= block && (!whole || *channels % block == 0);
+  };
+  const graph::TensorType& image = anchor->operands[0]->type;
+  bool pooled = anchor->op == Op::pool;
+  int64_t groups = pooled ? 1 : anchor->attrs<graph::ConvAttrs>().groups;
+  bool depthwise = groups > 1 && expr::is_const(image.dims[1], groups) &&
+                   expr::is_const(anchor->result()->type.dims[1], groups);
+  bool block_image = blockable(image, true);
+  if (groups > 1 && !(depthwise && block_image)) return std::nullopt;
+  if (pooled && !block_image) return std::nullopt;
+  Layouts layouts;
+  Layout blocked = Layout::blocked(1, block);
+  for (const auto& result : group.results) {
+    if (!blockable(result->type, pooled || depthwise)) return std::nullopt;
+    layouts.outputs.push_back(blocked);
+  }
+  const auto& parameters = group.regions[0]->parameters();
+  for (size_t i = 0; i < group.operands.size(); ++i) {
+    const graph::Value* operand = group.operands[i];
+    bool is_image = parameters[i].get() == anchor->operands[0] && !operand->constant();
+    bool full = !operand->constant() && graph::same_dims(operand->type.dims, group.result()->type.dims);
+    layouts.inputs.push_back((is_image ? block_image : full) ? blocked : Layout{});
+  }
+  return layouts;
+}
+
 std::vector<Layouts> layout_variants(const Node& group, const Target& target) {
   std::vector<Layouts> variants;
   if (is_reorder(group)) {
@@ -55,6 +90,7 @@ std::vector<Layouts> layout_variants(const Node& group, const Target& target) {
     return variants;
   }
   variants.push_back({});
+  if (auto window = window_layouts(group, target.vector_bytes >= 64 ? 16 : 8)) variants.push_back(*window);
   if (!layout_free(group)) return variants;
   Layout blocked = Layout::blocked(1, target.vector_bytes >= 64 ? 16 : 8);
   const auto& dims = group.result()->type.dims;
