@@ -11,6 +11,9 @@ namespace sardonyx::tools {
 
 namespace {
 
+// Graph property of the extension onnxx_empty: symbolic dims may be bound to 0.
+constexpr uint64_t allow_empty = uint64_t(1) << 32;
+
 onnxTensorDescriptorV1 describe(const HostTensor& tensor, std::vector<uint64_t>& shape) {
   shape.assign(tensor.dims.begin(), tensor.dims.end());
   onnxTensorDescriptorV1 descriptor = {};
@@ -69,8 +72,12 @@ Backend::~Backend() {
 Graph::Graph(const Backend& backend, Bytes model, const std::string& source)
     : device_(backend.device()), backend_(backend.handle()) {
   const Library& library = device_.library();
+  std::vector<uint64_t> properties;
+  const uint64_t announced = device_.number(ONNXIFI_BACKEND_GRAPH_INIT_PROPERTIES).value_or(0);
+  if ((announced & allow_empty) != 0) properties = {allow_empty, 1};
+  properties.push_back(ONNXIFI_GRAPH_PROPERTY_NONE);
   const onnxStatus status =
-      library.fn().onnxInitGraph(backend_, nullptr, model.size(), model.data(), 0, nullptr, &handle_);
+      library.fn().onnxInitGraph(backend_, properties.data(), model.size(), model.data(), 0, nullptr, &handle_);
   if (status != ONNXIFI_STATUS_FALLBACK) library.check(status, "onnxInitGraph");
   const auto info = library.extension<onnxxGetGraphIOInfoFunction>(device_.id(), "onnxxGetGraphIOInfo");
   if (info != nullptr) {

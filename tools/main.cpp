@@ -45,6 +45,12 @@ void add_backend(CLI::App* command, CommonOptions& options) {
   command->add_flag("--progress", options.progress, "report progress on stderr even when it is no terminal");
 }
 
+// An option that may come again and takes one value each time, so that a positional may follow.
+CLI::Option* add_repeatable(CLI::App* command, const std::string& names, std::vector<std::string>& values,
+                            const std::string& help, const std::string& text) {
+  return command->add_option(names, values, help)->allow_extra_args(false)->option_text(text);
+}
+
 void add_tolerance(CLI::App* command, Tolerance& tolerance) {
   command->add_option("--rtol", tolerance.rtol, "relative tolerance")->capture_default_str();
   command->add_option("--atol", tolerance.atol, "absolute tolerance")->capture_default_str();
@@ -73,8 +79,9 @@ void add_commands(CLI::App& app, Options& options, int& exit_code) {
   run->add_option("model", options.run.model, "a model, or a folder with model.onnx and test_data_set_N")
       ->required()
       ->check(CLI::ExistingPath);
-  run->add_option("-i,--input", options.run.inputs, "tensor file (.pb) of an input")->option_text("[NAME=]FILE ...");
-  run->add_option("--shape", options.run.shapes, "shape of an input")->option_text("NAME=1x3x224x224 ...");
+  add_repeatable(run, "-i,--input", options.run.inputs, "tensor file (.pb) of an input; repeat for more",
+                 "[NAME=]FILE");
+  add_repeatable(run, "--shape", options.run.shapes, "shape of an input; repeat for more", "NAME=1x3x224x224");
   run->add_option("--seed", options.run.seed, "of random inputs")->capture_default_str();
   run->add_option("--limit", options.run.limit, "of an output's dim that depends on data")->capture_default_str();
   run->add_option("--print", options.run.print, "elements of each output to print")->capture_default_str();
@@ -106,7 +113,7 @@ void add_commands(CLI::App& app, Options& options, int& exit_code) {
       ->required()
       ->check(CLI::ExistingPath);
   bench->add_option("--time", options.bench.seconds, "seconds to measure each model")->capture_default_str();
-  bench->add_option("--shape", options.bench.shapes, "shape of an input")->option_text("NAME=1x3x224x224 ...");
+  add_repeatable(bench, "--shape", options.bench.shapes, "shape of an input; repeat for more", "NAME=1x3x224x224");
   bench->add_option("--limit", options.bench.limit, "of an output's dim that depends on data")->capture_default_str();
   bench->add_option("--report", options.bench.report, "write the JSON there, too (Google Benchmark's schema)")
       ->option_text("FILE");
@@ -122,9 +129,8 @@ void add_commands(CLI::App& app, Options& options, int& exit_code) {
   auto* opt = app.add_subcommand("opt", "Run the compiler's passes on a graph in text form");
   opt->add_option("input", options.opt.input, "text graph; - is stdin")->capture_default_str();
   opt->add_option("-o,--output", options.opt.output, "file for the result; - is stdout")->capture_default_str();
-  opt->add_option("--passes", options.opt.passes, "names in order, separated by commas; default: the compiler's own")
-      ->delimiter(',')
-      ->option_text("NAME,...");
+  add_repeatable(opt, "--passes", options.opt.passes, "names in order; default: the compiler's own", "NAME,...")
+      ->delimiter(',');
   opt->add_flag("--list", options.opt.list, "list the passes");
   opt->add_flag("!--no-verify", options.opt.verify, "do not verify the graph after every pass");
   opt->add_flag("--timing", options.opt.timing, "print the time of each pass on stderr");

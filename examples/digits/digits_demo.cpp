@@ -165,15 +165,21 @@ int answer_of(const std::vector<float>& probabilities, size_t image) {
   return int(std::max_element(row, row + classes) - row);
 }
 
-// Pictures side by side, two characters a pixel, with the answer below; mistakes come first.
+// Pictures side by side, two characters a pixel, with the answer below; mistakes come last.
 void draw(const Digits& digits, const std::vector<float>& probabilities, size_t wanted) {
   constexpr size_t per_row = 5;
   constexpr const char* shades[] = {"  ", "..", "::", "==", "**", "##", "@@"};
-  std::vector<size_t> order(digits.count());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_partition(order.begin(), order.end(),
-                        [&](size_t i) { return answer_of(probabilities, i) != digits.labels[i]; });
-  order.resize(std::min(wanted, order.size()));
+  std::vector<size_t> order, mistakes;
+  for (size_t i = 0; i < digits.count(); ++i) {
+    if (answer_of(probabilities, i) != digits.labels[i] && mistakes.size() < wanted) mistakes.push_back(i);
+  }
+  // The right ones are spread over the whole set.
+  const size_t spread = wanted - mistakes.size();
+  for (size_t i = 0; i < spread; ++i) {
+    const size_t image = i * digits.count() / spread + 1;
+    if (image < digits.count() && answer_of(probabilities, image) == digits.labels[image]) order.push_back(image);
+  }
+  order.insert(order.end(), mistakes.begin(), mistakes.end());
   for (size_t first = 0; first < order.size(); first += per_row) {
     const size_t last = std::min(first + per_row, order.size());
     for (size_t y = 0; y < side; ++y) {
