@@ -49,28 +49,28 @@ bool layout_free(const Node& group) {
   return group.results.size() == 1 && group.result()->type.rank() >= 3 && group.result()->type.rank() <= 5;
 }
 
-// Convolutions and pools run best on blocks of channels: result, residuals and image blocked, a stem's few channels not.
-// Nothing when the group has no such anchor or too few channels.
+// Convolutions and pools run best on blocks of channels: result, residuals and image blocked, a stem's few channels
+// not. Nothing when the group has no such anchor or too few channels.
 std::optional<Layouts> window_layouts(const Node& group, int block) {
   const Node* anchor = backends::anchor_of(group);
   if (!anchor || (anchor->op != Op::conv && anchor->op != Op::pool)) return std::nullopt;
-  auto blockable = [&](const graph::TensorType& type, bool whole) {
+  auto blockable = [&](const graph::TensorType& type) {
     if (type.rank() != 4) return false;
     auto channels = expr::as_int(type.dims[1]);
-    return channels && *channels >= block && (!whole || *channels % block == 0);
+    return channels && *channels >= block;
   };
   const graph::TensorType& image = anchor->operands[0]->type;
   bool pooled = anchor->op == Op::pool;
   int64_t groups = pooled ? 1 : anchor->attrs<graph::ConvAttrs>().groups;
-  bool depthwise = groups > 1 && expr::is_const(image.dims[1], groups) &&
-                   expr::is_const(anchor->result()->type.dims[1], groups);
-  bool block_image = blockable(image, true);
+  bool depthwise =
+      groups > 1 && expr::is_const(image.dims[1], groups) && expr::is_const(anchor->result()->type.dims[1], groups);
+  bool block_image = blockable(image);
   if (groups > 1 && !(depthwise && block_image)) return std::nullopt;
   if (pooled && !block_image) return std::nullopt;
   Layouts layouts;
   Layout blocked = Layout::blocked(1, block);
   for (const auto& result : group.results) {
-    if (!blockable(result->type, pooled || depthwise)) return std::nullopt;
+    if (!blockable(result->type)) return std::nullopt;
     layouts.outputs.push_back(blocked);
   }
   const auto& parameters = group.regions[0]->parameters();
@@ -170,6 +170,36 @@ class Assembly {
   std::unordered_map<const expr::Buffer*, int> numbers_;
 };
 
+// Several schedules of one launch over the same operands; the plan takes the cheapest for its shapes.
+class VariantKernel : public runtime::Kernel {
+ public:
+  explicit VariantKernel(std::vector<runtime::KernelPtr> variants) : variants_(std::move(variants)) {}
+  std::string name() const override { return variants_.front()->name(); }
+  std::shared_ptr<const runtime::Invocation> prepare(std::span<const int64_t> dims) const override {
+    std::shared_ptr<const runtime::Invocation> best;
+    for (const runtime::KernelPtr& variant : variants_) {
+      auto invocation = variant->prepare(dims);
+      if (!best || invocation->cost_ns < best->cost_ns) best = std::move(invocation);
+    }
+    return best;
+  }
+
+ private:
+  std::vector<runtime::KernelPtr> variants_;
+};
+
+// A product whose number of rows is only known at run time gets a second kernel for single rows with the same panels: a
+// tile of many rows would compute mostly nothing there. Nothing when the point has no such variant.
+std::optional<Point> single_row_variant(const Candidate& candidate, const sketch::Problem& problem) {
+  auto rows = candidate.point.find("rows");
+  if (candidate.family != "codegen.contraction" || problem.program.symbols.empty()) return std::nullopt;
+  if (rows == candidate.point.end() || rows->second <= 1) return std::nullopt;
+  Point point = candidate.point;
+  point["rows"] = 1;
+  point["unroll"] = 4;
+  return point;
+}
+
 class CpuBackend : public backends::Backend {
  public:
   std::string_view name() const override { return "cpu"; }
@@ -211,6 +241,7 @@ class CpuBackend : public backends::Backend {
       size_t group;
       sketch::Problem problem;
       sketch::Lowered lowered;
+      std::optional<sketch::Lowered> variant;  // the same launches, scheduled for single rows
     };
     std::vector<Pending> pending;
     for (size_t i = 0; i < batch.size(); ++i) {
@@ -222,9 +253,18 @@ class CpuBackend : public backends::Backend {
           result[i] = onednn::compile(chosen, target);
         } else {
           Pending entry{
-              i, backends::express_group(*chosen.group, chosen.candidate.inputs, chosen.candidate.outputs), {}};
+              i, backends::express_group(*chosen.group, chosen.candidate.inputs, chosen.candidate.outputs), {}, {}};
           entry.lowered = lower(entry.problem, chosen.candidate, target);
+          if (auto point = single_row_variant(chosen.candidate, entry.problem)) {
+            Candidate other = chosen.candidate;
+            other.point = *point;
+            sketch::Lowered variant = lower(entry.problem, other, target);
+            if (variant.launches.size() == 1 && entry.lowered.launches.size() == 1 && variant.temporaries.empty() &&
+                entry.lowered.temporaries.empty() && variant.packed.size() == entry.lowered.packed.size())
+              entry.variant = std::move(variant);
+          }
           for (const tensor::LoweredKernel& kernel : entry.lowered.launches) kernels.push_back(kernel);
+          if (entry.variant) kernels.push_back(entry.variant->launches.front());
           pending.push_back(std::move(entry));
         }
       } catch (Error& error) {
@@ -237,6 +277,13 @@ class CpuBackend : public backends::Backend {
     size_t next = 0;
     for (const Pending& entry : pending) {
       Assembly assembly(entry.problem, entry.lowered);
+      if (entry.variant) {
+        assembly.launch(entry.lowered.launches.front(),
+                        std::make_shared<VariantKernel>(std::vector{code[next], code[next + 1]}));
+        next += 2;
+        result[entry.group] = assembly.finish();
+        continue;
+      }
       for (const tensor::LoweredKernel& kernel : entry.lowered.launches) assembly.launch(kernel, code[next++]);
       result[entry.group] = assembly.finish();
     }

@@ -93,18 +93,20 @@ class TileBuilder {
       if (e->args[0]->kind == Kind::Var && e->args[0]->var == channel.var) block = expr::as_int(e->args[1]).value_or(0);
     }
     std::vector<Axis> ordered;
-    if (block > 1 && expr::prove_divisible(channel.extent, block)) {
-      Expr blocks = expr::simplify(channel.extent / block);
+    Expr partial_block;  // how many channels the last block has
+    if (block > 1 && constant(channel.extent)) {
+      Expr blocks = expr::simplify(expr::ceil_div(channel.extent, block));
       Axis outer{loop_var(channel.var->name + "o", blocks), blocks},
           inner{loop_var(channel.var->name + "i", block), block};
-      body_ = tensor::simplify_index(
-          tensor::substitute_shared(body_, {{channel.var.get(), Expr(outer.var) * block + Expr(inner.var)}}), {});
+      bool single = expr::is_const(blocks, 1);
+      Expr first = single ? Expr(0) : Expr(outer.var) * block;
+      body_ =
+          tensor::simplify_index(tensor::substitute_shared(body_, {{channel.var.get(), first + Expr(inner.var)}}), {});
       if (!spatial.empty()) ordered.assign(spatial.begin(), spatial.end() - 1);
-      if (!expr::is_const(blocks, 1)) ordered.push_back(outer);
-      if (expr::is_const(blocks, 1))
-        body_ = tensor::simplify_index(tensor::substitute_shared(body_, {{outer.var.get(), Expr(0)}}), {});
+      if (!single) ordered.push_back(outer);
       if (!spatial.empty()) ordered.push_back(spatial.back());
       ordered.push_back(inner);
+      if (!expr::prove_divisible(channel.extent, block)) partial_block = expr::min(block, channel.extent - first);
     } else if (spatial.empty()) {
       ordered = {channel};
     } else {
@@ -112,6 +114,7 @@ class TileBuilder {
       ordered.insert(ordered.end(), spatial.begin(), spatial.end());
     }
     for (const Axis& axis : ordered) loops_.push_back({axis, 0, Expr()});
+    if (partial_block.defined()) loops_.back().high = partial_block;
   }
 
   bool mentions(const Expr& e, const VarPtr& var) const { return var && expr::uses_var(e, var.get()); }
@@ -368,8 +371,10 @@ class TileBuilder {
       VarPtr low = expr::make_var(loop.axis.var->name + "_low", {0, extent.value_or(INT64_MAX), 1});
       bound[loop.axis.var.get()] = Expr(low) + Expr(i);
       Stmt body = reduction(t, acc, depth + 1, bound, tap);
-      return tensor::make_let(low, expr::simplify(loop.low),
-                              tensor::make_for(ForKind::Serial, i, expr::simplify(loop.high - Expr(low)), body));
+      bound.erase(loop.axis.var.get());
+      Expr first = tensor::substitute_shared(loop.low, bound), end = tensor::substitute_shared(loop.high, bound);
+      return tensor::make_let(low, expr::simplify(first),
+                              tensor::make_for(ForKind::Serial, i, expr::simplify(end - Expr(low)), body));
     }
     int64_t unroll = innermost && extent && *extent % shape_.unroll == 0 ? shape_.unroll : 1;
     if (unroll > 1) {

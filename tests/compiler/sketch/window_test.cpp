@@ -98,6 +98,21 @@ TEST(Window, StridesDilationsAndOddChannels) {
   }
 }
 
+TEST(Window, PartialChannelBlocks) {
+  for (int64_t channels : {24, 40}) {
+    for (int64_t kernel : {1, 3}) {
+      Conv c;
+      c.ic = channels, c.oc = 24, c.kernel = kernel, c.pad = kernel / 2;
+      c.blocked_in = c.blocked_out = true;
+      expect_conv(c);
+    }
+    Conv d;
+    d.ic = d.oc = d.groups = channels;
+    d.blocked_in = d.blocked_out = true;
+    expect_conv(d);
+  }
+}
+
 TEST(Window, PlanarStemIntoBlocks) {
   Conv c;
   c.ic = 3, c.oc = 32, c.h = 30, c.w = 31, c.kernel = 7, c.stride = 2, c.pad = 3;
