@@ -190,11 +190,11 @@ class VariantKernel : public runtime::Kernel {
 
 // A product whose number of rows is only known at run time gets a second kernel for single rows with the same panels: a
 // tile of many rows would compute mostly nothing there. Nothing when the point has no such variant.
-std::optional<Point> single_row_variant(const Candidate& candidate, const sketch::Problem& problem) {
+std::optional<backends::Point> single_row_variant(const Candidate& candidate, const sketch::Problem& problem) {
   auto rows = candidate.point.find("rows");
   if (candidate.family != "codegen.contraction" || problem.program.symbols.empty()) return std::nullopt;
   if (rows == candidate.point.end() || rows->second <= 1) return std::nullopt;
-  Point point = candidate.point;
+  backends::Point point = candidate.point;
   point["rows"] = 1;
   point["unroll"] = 4;
   return point;
