@@ -86,7 +86,7 @@ std::string measure(const std::string& model, const Library& library, const Benc
 
 // Google Benchmark's schema: one entry per statistic, times in nanoseconds.
 void add_benchmark(Json& list, const std::string& name, const Json& result) {
-  const double iterations = result["iterations"];
+  const size_t iterations = result["iterations"];
   const auto entry = [&](const char* aggregate, double seconds) {
     Json json = {{"name", str(name, "/", aggregate)},
                  {"run_name", name},

@@ -11,9 +11,6 @@ namespace sardonyx::tools {
 
 namespace {
 
-// Graph property of the extension onnxx_empty: symbolic dims may be bound to 0.
-constexpr uint64_t allow_empty = uint64_t(1) << 32;
-
 onnxTensorDescriptorV1 describe(const HostTensor& tensor, std::vector<uint64_t>& shape) {
   shape.assign(tensor.dims.begin(), tensor.dims.end());
   onnxTensorDescriptorV1 descriptor = {};
@@ -49,7 +46,7 @@ std::vector<Binding> reflect(onnxxGetGraphIOInfoFunction info, onnxGraph graph, 
 
 }  // namespace
 
-Backend::Backend(const Device& device, const BackendOptions& options) : device_(device) {
+Backend::Backend(const Device& device, const BackendOptions& options) : device_(device), options_(options) {
   const uint64_t announced = device.number(ONNXIFI_BACKEND_INIT_PROPERTIES).value_or(0);
   std::vector<uint64_t> properties;
   const auto add = [&](const std::optional<uint64_t>& value, uint64_t key, const char* what) {
@@ -73,8 +70,13 @@ Graph::Graph(const Backend& backend, Bytes model, const std::string& source)
     : device_(backend.device()), backend_(backend.handle()) {
   const Library& library = device_.library();
   std::vector<uint64_t> properties;
-  const uint64_t announced = device_.number(ONNXIFI_BACKEND_GRAPH_INIT_PROPERTIES).value_or(0);
-  if ((announced & allow_empty) != 0) properties = {allow_empty, 1};
+  if (backend.options().allow_empty) {
+    const uint64_t announced = device_.number(ONNXIFI_BACKEND_GRAPH_INIT_PROPERTIES).value_or(0);
+    if ((announced & ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY) == 0) {
+      throw UsageError(str(device_.title(), " has no property for empty tensors"));
+    }
+    properties = {ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY, 1};
+  }
   properties.push_back(ONNXIFI_GRAPH_PROPERTY_NONE);
   const onnxStatus status =
       library.fn().onnxInitGraph(backend_, properties.data(), model.size(), model.data(), 0, nullptr, &handle_);

@@ -20,6 +20,7 @@ namespace sardonyx::tools {
 struct BackendOptions {
   std::optional<uint64_t> threads;
   std::optional<uint64_t> policy;
+  bool allow_empty = false;  // of the graphs: open dims may be bound to 0
 };
 
 class Backend {
@@ -29,10 +30,12 @@ class Backend {
   Backend(const Backend&) = delete;
   Backend& operator=(const Backend&) = delete;
   const Device& device() const { return device_; }
+  const BackendOptions& options() const { return options_; }
   onnxBackend handle() const { return handle_; }
 
  private:
   Device device_;
+  BackendOptions options_;
   onnxBackend handle_ = nullptr;
 };
 

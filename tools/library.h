@@ -19,13 +19,13 @@
 namespace sardonyx::tools {
 
 // The functions every ONNXIFI library has, and those that came with its extension header.
-#define SARDONYX_REQUIRED_FUNCTIONS(X)                                                                             \
-  X(onnxGetBackendIDs)                                                                                             \
-  X(onnxReleaseBackendID)                                                                                          \
-  X(onnxGetBackendInfo)                                                                                            \
-  X(onnxGetBackendCompatibility) X(onnxInitBackend) X(onnxReleaseBackend) X(onnxInitEvent) X(onnxSignalEvent)      \
-      X(onnxGetEventState) X(onnxWaitEvent) X(onnxReleaseEvent) X(onnxInitGraph) X(onnxSetGraphIO) X(onnxRunGraph) \
-          X(onnxReleaseGraph)
+#define SARDONYX_REQUIRED_FUNCTIONS(X)                                                                               \
+  X(onnxGetBackendIDs)                                                                                               \
+  X(onnxReleaseBackendID)                                                                                            \
+  X(onnxGetBackendInfo)                                                                                              \
+  X(onnxGetBackendCompatibility)                                                                                     \
+  X(onnxInitBackend) X(onnxReleaseBackend) X(onnxInitEvent) X(onnxSignalEvent) X(onnxGetEventState) X(onnxWaitEvent) \
+      X(onnxReleaseEvent) X(onnxInitGraph) X(onnxSetGraphIO) X(onnxRunGraph) X(onnxReleaseGraph)
 #define SARDONYX_OPTIONAL_FUNCTIONS(X) X(onnxGetExtensionFunctionAddress) X(onnxSetIOAndRunGraph)
 
 struct Functions {

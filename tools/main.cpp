@@ -42,6 +42,7 @@ void add_backend(CLI::App* command, CommonOptions& options) {
       ->option_text("POLICY")
       ->transform(CLI::CheckedTransformer(std::map<std::string, uint64_t>{
           {"auto", ONNXX_POLICY_AUTO}, {"codegen", ONNXX_POLICY_CODEGEN}, {"library", ONNXX_POLICY_LIBRARY}}));
+  command->add_flag("--allow-empty", options.properties.allow_empty, "let open dims be bound to 0");
   command->add_flag("--progress", options.progress, "report progress on stderr even when it is no terminal");
 }
 
