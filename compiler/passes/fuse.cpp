@@ -288,12 +288,12 @@ void split_broadcasts(Region& region) {
     if (node->op == Op::broadcast) broadcasts.push_back(node.get());
   graph::Graph& graph = region.graph();
   for (Node* node : broadcasts) {
+    node->sources.clear();  // after cse these are the names of every node it once belonged to
     std::vector<graph::Use> uses = node->result()->uses;
     for (size_t i = 1; i < uses.size(); ++i) {
       if (uses[i].user->parent != &region) continue;
       Node* copy = graph.create(region, uses[i].user, Op::broadcast, node->attributes, {node->operand(0)},
                                 {node->result()->type});
-      copy->sources = node->sources;
       graph.set_operand(uses[i].user, uses[i].operand, copy->result());
     }
   }
