@@ -170,9 +170,10 @@ void Executor::bind_dims(const Step& step) {
   for (size_t i = 0; i < step.dims.size(); ++i) {
     int64_t value = 0;
     std::memcpy(&value, values + i, sizeof value);
+    const int64_t least = step.least.empty() ? 0 : step.least[i];
     const std::string& name = program_.dims[size_t(step.dims[i])].name;
-    require(value >= 0, Status::MismatchingShape, "dimension ", name.empty() ? str(i) : "`" + name + "`",
-            " gets the negative value ", value);
+    require(value >= least, Status::MismatchingShape, "dimension ", name.empty() ? str(i) : "`" + name + "`",
+            " gets the ", least <= 0 ? "negative value " : "value ", value);
     bind(step.dims[i], value);
   }
 }

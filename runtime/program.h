@@ -81,8 +81,8 @@ struct Step {
     Launch,    // kernel over its grid: buffers = inputs then outputs
     Copy,      // inputs[0] -> outputs[0], same bytes
     HostCall,  // host(inputs) -> outputs; out dims that are Runtime slots are bound from the result's shape
-    BindDims,  // reads the integers of inputs[0] (i64, flat) into the Runtime slots `dims`, in order; a negative is an
-               // error
+    BindDims,  // reads the integers of inputs[0] (i64, flat) into the Runtime slots `dims`, in order; one below its
+               // `least` is an error
     Check,     // dims[0] must be non-zero, else the run fails with `status` and `text`
     If,        // inputs[0]: bool scalar; blocks[0] then, blocks[1] else; outputs receive the block's results
     Loop,      // see Block
@@ -93,6 +93,7 @@ struct Step {
   std::vector<DimId> dims{};
   KernelPtr kernel{};                          // Launch
   std::vector<InPlace> in_place{};             // Launch; the memory plan uses a pair when the input dies here
+  std::vector<int64_t> least{};                // BindDims: smallest value per dim; empty: 0 for all
   std::shared_ptr<const HostFunction> host{};  // HostCall
   std::vector<std::shared_ptr<Block>> blocks{};
   Status status = Status::InternalError;  // Check

@@ -201,6 +201,7 @@ class Verifier {
         arity(step, step.inputs.size() == 1 && step.outputs.empty());
         check(program_.values[size_t(step.inputs[0])].dtype == DType::I64, "step '", step.label, "' binds dims from ",
               dtype_name(program_.values[size_t(step.inputs[0])].dtype));
+        arity(step, step.least.empty() || step.least.size() == step.dims.size());
         for (DimId id : step.dims) {
           check(program_.dims[size_t(id)].op == DimExpr::Op::Runtime, "step '", step.label, "' binds slot ", id);
           bound_[size_t(id)] = true;

@@ -276,7 +276,10 @@ class Emitter {
     Step step = new_step(Step::Op::BindDims, node);
     step.inputs = {value_of(node.operand(0))};
     const auto& symbols = node.attrs<graph::BindDimsAttrs>().symbols;
-    for (const Expr& symbol : symbols) step.dims.push_back(dims_.slot(symbol));
+    for (const Expr& symbol : symbols) {
+      step.dims.push_back(dims_.slot(symbol));
+      step.least.push_back(symbol->var->facts.min);
+    }
     block.steps.push_back(std::move(step));
     for (const Expr& symbol : symbols) dims_.mark_bound(symbol);
     emit_checks(block);

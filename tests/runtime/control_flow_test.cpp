@@ -177,6 +177,28 @@ TEST(RuntimeSizes, BoundFromDataAndChecked) {
   EXPECT_EQ(attempt(0)->status(), Status::Success);
 }
 
+// Values such as the starts of a slice may be negative; the sizes made from them may not.
+TEST(RuntimeSizes, ValuesFromDataKeepTheirLeast) {
+  TestProgram t;
+  const DimId n = t.input_dim(0, 0, "n"), back = t.runtime_dim("back");
+  const ValueId x = t.input("x", {n}), k = t.input("k", {}, DType::I64);
+  t.bind_dims(k, {back}).least = {-2};
+  const DimId size = t.apply(DimExpr::Op::Sub, t.constant(0), back);
+  t.launch(affine(1, 0), {x}, {t.output("y", {size}, DType::F32, true)}, {size});
+  auto session = t.session(Context::create(settings()));
+  Values in{1, 2, 3, 4}, out(4);
+  std::vector<int64_t> k_value{-2};
+  const auto attempt = [&](int64_t value) {
+    k_value[0] = value;
+    return run(session, {host_tensor(in, {4}), host_tensor(k_value, {})}, {host_tensor(out, {4})});
+  };
+  auto done = attempt(-2);
+  ASSERT_EQ(done->status(), Status::Success) << done->text();
+  EXPECT_EQ(*done->output_shape("y"), Dims{2});
+  EXPECT_EQ(attempt(-3)->status(), Status::MismatchingShape);
+  EXPECT_NE(attempt(1)->status(), Status::Success);
+}
+
 TEST(RuntimeSizes, HugeSizesFromDataFailTheRunOnly) {
   TestProgram t;
   const DimId size = t.runtime_dim("size"), squared = t.apply(DimExpr::Op::Mul, size, size);

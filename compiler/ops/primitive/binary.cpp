@@ -9,13 +9,6 @@ using expr::Kind;
 using graph::BinaryAttrs;
 using graph::BinaryFunction;
 
-// Powers of integers go through F64: exact below 2^53, which is what ONNX Runtime gives too.
-Expr power(const Expr& a, const Expr& b) {
-  const DType dtype = a->type.dtype;
-  if (is_float(dtype)) return expr::call(Function::Pow, {a, b});
-  return expr::cast(expr::call(Function::Pow, {expr::cast(a, DType::F64), expr::cast(b, DType::F64)}), dtype);
-}
-
 Expr apply(BinaryFunction function, const Expr& a, const Expr& b) {
   const DType dtype = a->type.dtype;
   const bool logic = dtype == DType::Bool;
@@ -33,7 +26,7 @@ Expr apply(BinaryFunction function, const Expr& a, const Expr& b) {
     case BinaryFunction::Mod:
       return a % b;
     case BinaryFunction::Pow:
-      return power(a, b);
+      return expr::call(Function::Pow, {a, b});
     case BinaryFunction::Min:
       return expr::min(a, b);
     case BinaryFunction::Max:

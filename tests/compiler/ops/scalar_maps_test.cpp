@@ -136,7 +136,8 @@ TEST(Binary, IntegersWrap) {
                 {4});
   expect_tensor(apply(BinaryFunction::Mul, make(DType::I8, {1}, {100}), make(DType::I8, {1}, {2})), DType::I8, {1},
                 {-56});
-  expect_tensor(apply(BinaryFunction::Pow, i64({2}, {2, -3}), i64({2}, {10, 3})), DType::I64, {2}, {1024, -27});
+  expect_tensor(apply(BinaryFunction::Pow, i64({4}, {2, -3, 9, 3}), i64({4}, {10, 3, 3, 39})), DType::I64, {4},
+                {1024, -27, 729, 4052555153018976267.0});
 }
 
 TEST(Binary, BitsAndLogic) {
