@@ -23,7 +23,7 @@ void check_memory_type(onnxEnum type, const IoTable& table, const char* name) {
   }
 }
 
-// True when some dim is 0, which only a declared 0 at the same place allows.
+// True when some dim is 0, which only a declared 0 at the same place allows, or a symbol that may be 0.
 bool check_dims(const onnxTensorDescriptorV1& descriptor, const IoTable& table, const Declaration& declared) {
   if (descriptor.dimensions == 0) return false;
   require(descriptor.shape != nullptr, Status::InvalidShape, table.noun(), " '", declared.name,
@@ -31,8 +31,11 @@ bool check_dims(const onnxTensorDescriptorV1& descriptor, const IoTable& table, 
   bool empty = false;
   for (uint32_t i = 0; i < descriptor.dimensions; ++i) {
     if (descriptor.shape[i] != 0) continue;
-    require(i < declared.dims.size() && declared.dims[i] == 0, Status::InvalidShape, table.noun(), " '", declared.name,
-            "': dim ", i, " is 0, which the model does not declare");
+    const bool allowed = i < declared.dims.size()
+                             ? declared.dims[i] == 0 || (declared.dims[i] < 0 && table.allow_empty())
+                             : !declared.ranked && table.allow_empty();
+    require(allowed, Status::InvalidShape, table.noun(), " '", declared.name, "': dim ", i,
+            " is 0, which the model does not declare");
     empty = true;
   }
   return empty;
@@ -71,8 +74,8 @@ Declaration declaration_of(const runtime::IoInfo& info, const runtime::Program& 
   return declared;
 }
 
-IoTable::IoTable(std::vector<Declaration> declarations, const char* noun)
-    : declarations_(std::move(declarations)), noun_(noun) {
+IoTable::IoTable(std::vector<Declaration> declarations, const char* noun, bool allow_empty)
+    : declarations_(std::move(declarations)), noun_(noun), allow_empty_(allow_empty) {
   for (size_t i = 0; i < declarations_.size(); ++i) by_name_.emplace(declarations_[i].name, int(i));
 }
 

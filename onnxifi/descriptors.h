@@ -40,20 +40,22 @@ Declaration declaration_of(const runtime::IoInfo& info, const runtime::Program& 
 // The declarations of one side of a graph, found by name.
 class IoTable {
  public:
-  // `noun` names an entry in messages: "input", "output", "weight".
-  IoTable(std::vector<Declaration> declarations, const char* noun);
+  // `noun` names an entry in messages: "input", "output", "weight". Symbolic dims may be 0 with `allow_empty`.
+  IoTable(std::vector<Declaration> declarations, const char* noun, bool allow_empty);
   IoTable(const IoTable&) = delete;
   IoTable& operator=(const IoTable&) = delete;
 
   size_t size() const { return declarations_.size(); }
   const Declaration& operator[](size_t i) const { return declarations_[i]; }
   const char* noun() const { return noun_; }
+  bool allow_empty() const { return allow_empty_; }
   // Index of a name, or -1. Hosts mostly describe tensors in order, so `hint` is tried first.
   int find(const char* name, size_t hint) const;
 
  private:
   std::vector<Declaration> declarations_;
   const char* noun_;
+  bool allow_empty_;
   std::unordered_map<std::string_view, int> by_name_;
 };
 

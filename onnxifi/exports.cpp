@@ -107,9 +107,9 @@ onnxStatus ONNXIFI_ABI onnxInitGraph(onnxBackend backend, const uint64_t* auxPro
     require_pointer(onnxModel, "onnxModel");
     if (weightsCount > 0) require_pointer(weightDescriptors, "weightDescriptors");
     require(onnxModelSize > 0, Status::InvalidSize, "onnxModelSize is 0");
-    check_graph_properties(auxPropertiesList);
+    const GraphOptions options = graph_options(auxPropertiesList);
     const std::span model(static_cast<const uint8_t*>(onnxModel), onnxModelSize);
-    *graph = insert(compile_graph(*owner, model, Descriptors(weightDescriptors, weightsCount)));
+    *graph = insert(compile_graph(*owner, model, Descriptors(weightDescriptors, weightsCount), options));
   });
 }
 

@@ -8,10 +8,11 @@ namespace sardonyx::onnxifi {
 
 namespace {
 
-IoTable table_of(const std::vector<runtime::IoInfo>& infos, const runtime::Program& program, const char* noun) {
+IoTable table_of(const std::vector<runtime::IoInfo>& infos, const runtime::Program& program, const char* noun,
+                 const GraphOptions& options) {
   std::vector<Declaration> declarations;
   for (const auto& info : infos) declarations.push_back(declaration_of(info, program));
-  return IoTable(std::move(declarations), noun);
+  return IoTable(std::move(declarations), noun, options.allow_empty);
 }
 
 // Working memory of a bind, kept per thread so that binding again allocates nothing.
@@ -81,11 +82,11 @@ class Graph::Submission {
   Graph& graph_;
 };
 
-Graph::Graph(std::shared_ptr<const runtime::Program> program, const BackendObject& backend)
+Graph::Graph(std::shared_ptr<const runtime::Program> program, const BackendObject& backend, const GraphOptions& options)
     : session_(std::make_shared<runtime::Session>(program, backend.context)),
       memory_bytes_(backend.device->memory_bytes),
-      inputs_(table_of(program->inputs, *program, "input")),
-      outputs_(table_of(program->outputs, *program, "output")) {}
+      inputs_(table_of(program->inputs, *program, "input", options)),
+      outputs_(table_of(program->outputs, *program, "output", options)) {}
 
 Graph::BindingPtr Graph::plan(Descriptors inputs, Descriptors outputs) {
   const FloatEnvironment float_environment;

@@ -16,6 +16,7 @@
 
 #include "onnxifi/descriptors.h"
 #include "onnxifi/objects.h"
+#include "onnxifi/properties.h"
 
 namespace sardonyx::onnxifi {
 
@@ -25,7 +26,7 @@ class Graph {
   static constexpr Status invalid = Status::InvalidGraph;
   static constexpr const char* noun = "graph";
 
-  Graph(std::shared_ptr<const runtime::Program> program, const BackendObject& backend);
+  Graph(std::shared_ptr<const runtime::Program> program, const BackendObject& backend, const GraphOptions& options);
 
   const runtime::Program& program() const { return session_->program(); }
   const IoTable& inputs() const { return inputs_; }
@@ -73,6 +74,7 @@ class Graph {
 };
 
 // The whole of onnxInitGraph after its pointer, size and property checks. Throws.
-std::shared_ptr<Graph> compile_graph(const BackendObject& backend, std::span<const uint8_t> model, Descriptors weights);
+std::shared_ptr<Graph> compile_graph(const BackendObject& backend, std::span<const uint8_t> model, Descriptors weights,
+                                     const GraphOptions& options);
 
 }  // namespace sardonyx::onnxifi

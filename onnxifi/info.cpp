@@ -4,6 +4,7 @@
 #include <string>
 
 #include "importer/import.h"
+#include "onnx/onnxifi_x.h"
 #include "onnxifi/guard.h"
 #include "onnxifi/handles.h"
 #include "onnxifi/properties.h"
@@ -53,7 +54,7 @@ constexpr Row rows[] = {
     {ONNXIFI_BACKEND_CAPABILITIES, [](const DeviceInfo&) { return number(capabilities); }},
     {ONNXIFI_BACKEND_INIT_PROPERTIES, [](const DeviceInfo&) { return number(vendor_backend_properties()); }},
     {ONNXIFI_BACKEND_MEMORY_TYPES, [](const DeviceInfo&) { return number(ONNXIFI_MEMORY_TYPE_CPU); }},
-    {ONNXIFI_BACKEND_GRAPH_INIT_PROPERTIES, [](const DeviceInfo&) { return number(0); }},
+    {ONNXIFI_BACKEND_GRAPH_INIT_PROPERTIES, [](const DeviceInfo&) { return number(ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY); }},
     {ONNXIFI_BACKEND_SYNCHRONIZATION_TYPES, [](const DeviceInfo&) { return number(ONNXIFI_SYNCHRONIZATION_EVENT); }},
     {ONNXIFI_BACKEND_MEMORY_SIZE, [](const DeviceInfo& device) { return number(device.memory_bytes); }},
     {ONNXIFI_BACKEND_MAX_GRAPH_SIZE, [](const DeviceInfo& device) { return number(device.memory_bytes); }},

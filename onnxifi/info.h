@@ -18,6 +18,7 @@ Status negotiate_text(const std::string& text, void* value, size_t* size);
 
 // The extension names reported by ONNXIFI_BACKEND_EXTENSIONS.
 inline constexpr const char* extension_names =
-    "onnx_extension_function onnxx_types onnxx_error onnxx_wait onnxx_output_shapes onnxx_reflect onnxx_explain";
+    "onnx_extension_function onnxx_types onnxx_empty onnxx_error onnxx_wait onnxx_output_shapes onnxx_reflect "
+    "onnxx_explain";
 
 }  // namespace sardonyx::onnxifi

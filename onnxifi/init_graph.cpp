@@ -11,10 +11,11 @@ namespace sardonyx::onnxifi {
 namespace {
 
 // The values given by weight descriptors, copied. Nothing of them is left to check afterwards.
-std::map<std::string, Tensor> weight_values(const importer::Model& model, Descriptors weights, uint64_t memory_bytes) {
+std::map<std::string, Tensor> weight_values(const importer::Model& model, Descriptors weights, uint64_t memory_bytes,
+                                            const GraphOptions& options) {
   std::vector<Declaration> declarations;
   for (const auto& input : model.inputs()) declarations.push_back(declaration_of(input));
-  const IoTable table(std::move(declarations), "weight");
+  const IoTable table(std::move(declarations), "weight", options.allow_empty);
   Matched matched;
   match(table, weights, Buffers::Required, matched);
   check_datatypes(table, matched);
@@ -49,8 +50,8 @@ void check_descriptors_of_initializers(const std::vector<std::string>& initializ
 
 }  // namespace
 
-std::shared_ptr<Graph> compile_graph(const BackendObject& backend, std::span<const uint8_t> bytes,
-                                     Descriptors weights) {
+std::shared_ptr<Graph> compile_graph(const BackendObject& backend, std::span<const uint8_t> bytes, Descriptors weights,
+                                     const GraphOptions& options) {
   const FloatEnvironment float_environment;
   const Settings& settings = backend.context->settings();
   const auto model = importer::Model::parse(bytes.data(), bytes.size(), {settings.external_data_dir});
@@ -58,10 +59,10 @@ std::shared_ptr<Graph> compile_graph(const BackendObject& backend, std::span<con
   if (!weights.empty() && !model->initializers().empty()) {
     check_descriptors_of_initializers(model->initializers(), weights);
   } else {
-    values = weight_values(*model, weights, backend.device->memory_bytes);
+    values = weight_values(*model, weights, backend.device->memory_bytes, options);
   }
   auto program = driver::compile(model->import(values), *backend.device, {settings});
-  return std::make_shared<Graph>(std::move(program), backend);
+  return std::make_shared<Graph>(std::move(program), backend, options);
 }
 
 }  // namespace sardonyx::onnxifi

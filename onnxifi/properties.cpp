@@ -60,9 +60,17 @@ Settings backend_settings(const Settings& base, const uint64_t* list, bool& log_
   return settings;
 }
 
-void check_graph_properties(const uint64_t* list) {
-  require(list == nullptr || list[0] == 0, Status::UnsupportedProperty, "graph property ",
-          list == nullptr ? 0 : list[0], " is not supported");
+GraphOptions graph_options(const uint64_t* list) {
+  GraphOptions options;
+  for (; list != nullptr && list[0] != 0; list += 2) {
+    const uint64_t key = list[0], value = list[1];
+    require(key == ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY, Status::UnsupportedProperty, "graph property ", key,
+            " is not supported");
+    require(value <= 1, Status::InvalidProperty, "graph property ", key, " has the value ", value,
+            ", which is neither 0 nor 1");
+    options.allow_empty = value == 1;
+  }
+  return options;
 }
 
 onnxBitfield vendor_backend_properties() {

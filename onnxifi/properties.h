@@ -13,8 +13,11 @@ namespace sardonyx::onnxifi {
 
 // `base` overridden by the list (which may be NULL). `log_level_given` tells whether the list names one.
 Settings backend_settings(const Settings& base, const uint64_t* list, bool& log_level_given);
-// Graphs have no properties yet: any key is unsupported.
-void check_graph_properties(const uint64_t* list);
+
+struct GraphOptions {
+  bool allow_empty = false;  // symbolic dims may be bound to 0
+};
+GraphOptions graph_options(const uint64_t* list);
 // Union of the vendor keys.
 onnxBitfield vendor_backend_properties();
 

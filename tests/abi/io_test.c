@@ -310,6 +310,35 @@ static void test_empty_tensors(void) {
   EXPECT_OK(onnx.ReleaseGraph(graph));
 }
 
+/* A symbolic dim may be 0 when the graph's property says so. */
+static void test_empty_symbols(void) {
+  static const int64_t dims[] = {MODEL_N, 4};
+  static const uint64_t empty[] = {0, 4}, empty_last[] = {2, 0}, full[] = {2, 4};
+  static const uint64_t allow[] = {ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY, 1, ONNXIFI_GRAPH_PROPERTY_NONE};
+  static const uint64_t forbid[] = {ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY, 0, ONNXIFI_GRAPH_PROPERTY_NONE};
+  static const uint64_t neither[] = {ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY, 2, ONNXIFI_GRAPH_PROPERTY_NONE};
+  float x[8] = {1}, y[8];
+  const bytes model = model_scale(2, dims);
+  onnxTensorDescriptorV1 in = abi_tensor("x", FLOAT, 2, empty, NULL), out = abi_tensor("y", FLOAT, 2, empty, NULL);
+  onnxGraph graph = NULL;
+  EXPECT(S(INVALID_PROPERTY), onnx.InitGraph(backend, neither, model.size, model.data, 0, NULL, &graph));
+  REQUIRE_OK(onnx.InitGraph(backend, forbid, model.size, model.data, 0, NULL, &graph));
+  EXPECT(S(INVALID_SHAPE), onnx.SetGraphIO(graph, 1, &in, 1, &out));
+  EXPECT_OK(onnx.ReleaseGraph(graph));
+  REQUIRE_OK(onnx.InitGraph(backend, allow, model.size, model.data, 0, NULL, &graph));
+  EXPECT_OK(onnx.SetGraphIO(graph, 1, &in, 1, &out));
+  EXPECT_OK(run_now(graph));
+  in = abi_tensor("x", FLOAT, 2, full, x);
+  EXPECT(S(MISMATCHING_SHAPE), onnx.SetGraphIO(graph, 1, &in, 1, &out));
+  out = abi_tensor("y", FLOAT, 2, full, y);
+  EXPECT_OK(onnx.SetGraphIO(graph, 1, &in, 1, &out));
+  EXPECT_OK(run_now(graph));
+  EXPECT_TRUE(y[0] == 3 && y[7] == 1);
+  in = abi_tensor("x", FLOAT, 2, empty_last, x); /* a static dim stays what it is */
+  EXPECT(S(INVALID_SHAPE), onnx.SetGraphIO(graph, 1, &in, 1, &out));
+  EXPECT_OK(onnx.ReleaseGraph(graph));
+}
+
 static void test_scalars_and_bool(void) {
   float a = 3, b = 2;
   unsigned char less = 7, greater = 7;
@@ -387,6 +416,7 @@ int main(int argc, char** argv) {
   test_static_inputs();
   test_pass_through();
   test_empty_tensors();
+  test_empty_symbols();
   test_scalars_and_bool();
   test_bool_bytes();
   test_same_buffer();

@@ -40,6 +40,11 @@ extern "C" {
 #define ONNXX_POLICY_CODEGEN 1 /* generated code wherever it exists */
 #define ONNXX_POLICY_LIBRARY 2 /* the vendor's library wherever it exists */
 
+/* ---- Graph properties (keys for onnxInitGraph; their union is ONNXIFI_BACKEND_GRAPH_INIT_PROPERTIES) -------------- */
+
+/* [onnxx_empty] 1: symbolic dims may be bound to 0, which else is INVALID_SHAPE. 0 (default) or 1. */
+#define ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY (((uint64_t)1) << 32)
+
 /* ---- [onnxx_types] ------------------------------------------------------------------------------------------------
  */
 /* dataType may be any TensorProto code that the model declares and the library supports; beyond the codes of
