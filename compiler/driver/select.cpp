@@ -192,14 +192,14 @@ class Selector {
   }
 
   Value* make_reorder(Value* value, const Layout& wanted, std::map<const Node*, Choice>& choices) {
-    Region& region = *value->producer->parent;
-    Node* after = std::next(value->producer->position)->get();
+    Region& region = value->producer ? *value->producer->parent : *value->region;
+    Node* after = (value->producer ? std::next(value->producer->position) : region.nodes().begin())->get();
     graph::TensorType type = value->type;
     type.layout = wanted;
     auto attributes = std::make_shared<graph::FusedAttrs>();
     attributes->name = str("reorder", graph_.next_id());
     Node* fused = graph_.create(region, after, Op::fused, attributes, {value}, {type});
-    fused->sources = value->producer->sources;
+    if (value->producer) fused->sources = value->producer->sources;
     Region* body = graph_.add_region(fused);
     graph::TensorType logical = type;
     logical.layout = {};

@@ -1,0 +1,110 @@
+// Compiling graphs for the CPU device and running them in tests, beside the interpreter as oracle.
+//
+//   auto graph = graph::parse(text);
+//   expect_compiled_equals_interpreted(*graph, inputs, Policy::Library);
+#pragma once
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "compiler/driver/compile.h"
+#include "runtime/session.h"
+
+namespace sardonyx::driver {
+
+// One context for all tests: starting threads per graph would cost more than the graphs.
+inline const std::shared_ptr<runtime::Context>& test_context() {
+  static const std::shared_ptr<runtime::Context> context = [] {
+    Settings settings;
+    settings.num_threads = 2;
+    return runtime::Context::create(settings);
+  }();
+  return context;
+}
+
+// Compiles a copy of the graph, with the verifier on after every pass.
+inline std::shared_ptr<const runtime::Program> compile_copy(const graph::Graph& graph, Policy policy = Policy::Auto) {
+  CompileOptions options;
+  options.settings.policy = policy;
+  options.settings.verify = true;
+  return compile(graph::clone(graph), backends::devices().front(), options);
+}
+
+// Runs a program; `output_dims` are the shapes that the host describes. Throws the run's error.
+inline std::vector<Tensor> run_program(std::shared_ptr<const runtime::Program> program,
+                                       const std::vector<Tensor>& inputs, const std::vector<Dims>& output_dims) {
+  auto session = std::make_shared<runtime::Session>(program, test_context());
+  std::vector<runtime::HostTensor> in, out;
+  for (const Tensor& tensor : inputs) in.push_back({const_cast<uint8_t*>(tensor.raw()), tensor.dims()});
+  std::vector<Tensor> results;
+  for (size_t i = 0; i < output_dims.size(); ++i) {
+    results.emplace_back(program->outputs[i].dtype, output_dims[i]);
+    std::fill_n(results.back().raw(), results.back().bytes(), uint8_t{0xCD});
+    out.push_back({results.back().raw(), output_dims[i]});
+  }
+  auto done = std::make_shared<runtime::Event>();
+  session->submit(session->bind(in, out), nullptr, done);
+  require(done->wait() == Status::Success, done->status(), done->text());
+  session->wait_idle();
+  return results;
+}
+
+// Runs the graph compiled; shapes of outputs are those of `expected`.
+inline std::vector<Tensor> run_compiled(const graph::Graph& graph, const std::vector<Tensor>& inputs,
+                                        const std::vector<Tensor>& expected, Policy policy = Policy::Auto) {
+  std::vector<Dims> dims;
+  for (const Tensor& tensor : expected) dims.push_back(tensor.dims());
+  return run_program(compile_copy(graph, policy), inputs, dims);
+}
+
+// "" when equal within |a - b| <= tolerance (0: equal bits, but for the sign of zero and payloads of NaNs), else the
+// first difference.
+inline std::string difference(const Tensor& actual, const Tensor& expected, double tolerance) {
+  if (actual.dtype() != expected.dtype() || actual.dims() != expected.dims())
+    return str(dtype_name(actual.dtype()), "[", join(actual.dims(), ","), "] is not ", dtype_name(expected.dtype()),
+               "[", join(expected.dims(), ","), "]");
+  for (int64_t i = 0; i < actual.count(); ++i) {
+    if (!is_float(actual.dtype())) {
+      if (actual.as_int(i) != expected.as_int(i))
+        return str("element ", i, " is ", actual.as_int(i), ", expected ", expected.as_int(i));
+      continue;
+    }
+    const double a = actual.as_double(i), b = expected.as_double(i);
+    if (a == b || (std::isnan(a) && std::isnan(b))) continue;
+    if (!(std::fabs(a - b) <= tolerance)) return str("element ", i, " is ", a, ", expected ", b, " within ", tolerance);
+  }
+  return {};
+}
+
+// Relative to the largest magnitude of each output.
+inline void expect_compiled_equals_interpreted(const graph::Graph& graph, const std::vector<Tensor>& inputs,
+                                               Policy policy, double relative = 2e-6) {
+  const std::vector<Tensor> expected = graph::interpret(graph, inputs);
+  const std::vector<Tensor> actual = run_compiled(graph, inputs, expected, policy);
+  ASSERT_EQ(actual.size(), expected.size());
+  for (size_t i = 0; i < actual.size(); ++i) {
+    double largest = 0;
+    if (is_float(expected[i].dtype()))
+      for (int64_t k = 0; k < expected[i].count(); ++k)
+        largest = std::max(largest, std::fabs(expected[i].as_double(k)));
+    EXPECT_EQ(difference(actual[i], expected[i], relative * largest), "") << "output " << i << " of\n"
+                                                                          << graph::to_string(graph);
+  }
+}
+
+// Uniform in [low, high], integers included; deterministic.
+inline Tensor random_tensor(DType dtype, Dims dims, uint64_t seed, double low = -1, double high = 1) {
+  std::mt19937_64 random(seed);
+  Tensor tensor(dtype, std::move(dims));
+  for (int64_t i = 0; i < tensor.count(); ++i) {
+    const double unit = double(random() >> 11) * 0x1p-53;
+    if (is_float(dtype))
+      tensor.set_double(i, low + (high - low) * unit);
+    else
+      tensor.set_int(i, int64_t(std::floor(low + (high - low + 1) * unit)));
+  }
+  return tensor;
+}
+
+}  // namespace sardonyx::driver
