@@ -11,6 +11,7 @@
 #include "backends/cpu/llvm/compile.h"
 #include "backends/cpu/onednn/families.h"
 #include "backends/group_program.h"
+#include "compiler/expr/simplify.h"
 #include "compiler/sketch/family.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
@@ -170,22 +171,27 @@ class Assembly {
   std::unordered_map<const expr::Buffer*, int> numbers_;
 };
 
-// Several schedules of one launch over the same operands; the plan takes the cheapest for its shapes.
-class VariantKernel : public runtime::Kernel {
+// Two schedules of one product over the same operands: `tiled` for many rows, `single` for up to `few_rows`.
+class RowVariants : public runtime::Kernel {
  public:
-  explicit VariantKernel(std::vector<runtime::KernelPtr> variants) : variants_(std::move(variants)) {}
-  std::string name() const override { return variants_.front()->name(); }
+  RowVariants(runtime::KernelPtr tiled, runtime::KernelPtr single, const tensor::Program& program)
+      : tiled_(std::move(tiled)), single_(std::move(single)), symbols_(program.symbols), rows_(1) {
+    const auto& dims = program.outputs.front()->dims;
+    for (size_t i = 0; i + 1 < dims.size(); ++i) rows_ = rows_ * dims[i];
+  }
+  std::string name() const override { return tiled_->name(); }
   std::shared_ptr<const runtime::Invocation> prepare(std::span<const int64_t> dims) const override {
-    std::shared_ptr<const runtime::Invocation> best;
-    for (const runtime::KernelPtr& variant : variants_) {
-      auto invocation = variant->prepare(dims);
-      if (!best || invocation->cost_ns < best->cost_ns) best = std::move(invocation);
-    }
-    return best;
+    std::unordered_map<const expr::Variable*, int64_t> values;
+    for (size_t i = 0; i < symbols_.size(); ++i) values[symbols_[i].get()] = dims[i];
+    return (expr::evaluate(rows_, values) <= few_rows ? single_ : tiled_)->prepare(dims);
   }
 
  private:
-  std::vector<runtime::KernelPtr> variants_;
+  // A single row costs about a quarter of a tile of 14, whose unused rows are computed too.
+  static constexpr int64_t few_rows = 3;
+  runtime::KernelPtr tiled_, single_;
+  std::vector<expr::VarPtr> symbols_;
+  expr::Expr rows_;
 };
 
 // A product whose number of rows is only known at run time gets a second kernel for single rows with the same panels: a
@@ -198,6 +204,12 @@ std::optional<backends::Point> single_row_variant(const Candidate& candidate, co
   point["rows"] = 1;
   point["unroll"] = 4;
   return point;
+}
+
+// One launch each, over the same operands.
+bool interchangeable(const sketch::Lowered& a, const sketch::Lowered& b) {
+  return a.launches.size() == 1 && b.launches.size() == 1 && a.temporaries.empty() && b.temporaries.empty() &&
+         a.packed.size() == b.packed.size();
 }
 
 class CpuBackend : public backends::Backend {
@@ -259,9 +271,7 @@ class CpuBackend : public backends::Backend {
             Candidate other = chosen.candidate;
             other.point = *point;
             sketch::Lowered variant = lower(entry.problem, other, target);
-            if (variant.launches.size() == 1 && entry.lowered.launches.size() == 1 && variant.temporaries.empty() &&
-                entry.lowered.temporaries.empty() && variant.packed.size() == entry.lowered.packed.size())
-              entry.variant = std::move(variant);
+            if (interchangeable(variant, entry.lowered)) entry.variant = std::move(variant);
           }
           for (const tensor::LoweredKernel& kernel : entry.lowered.launches) kernels.push_back(kernel);
           if (entry.variant) kernels.push_back(entry.variant->launches.front());
@@ -279,7 +289,7 @@ class CpuBackend : public backends::Backend {
       Assembly assembly(entry.problem, entry.lowered);
       if (entry.variant) {
         assembly.launch(entry.lowered.launches.front(),
-                        std::make_shared<VariantKernel>(std::vector{code[next], code[next + 1]}));
+                        std::make_shared<RowVariants>(code[next], code[next + 1], entry.problem.program));
         next += 2;
         result[entry.group] = assembly.finish();
         continue;
