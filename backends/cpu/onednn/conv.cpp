@@ -207,6 +207,22 @@ Tensor pack_weights(const Shape& shape, const std::vector<Part>& parts, const Te
   return result;
 }
 
+// A constant operand of the result's dims into the result's layout (constants are never reordered at run time).
+Tensor pack_operand(const Shape& shape, const Tensor& plain) {
+  memory::dims dims(plain.dims().begin(), plain.dims().end());
+  memory::desc from(dims, memory::data_type::f32, plain_tag(shape.spatial));
+  memory::desc to(dims, memory::data_type::f32, blocked_tag(shape.spatial, shape.block));
+  Tensor result(DType::U8, {int64_t(to.get_size())});
+  guarded("operand", [&] {
+    dnnl::stream stream(engine());
+    memory source(from, engine(), const_cast<uint8_t*>(plain.raw())), target(to, engine(), result.raw());
+    dnnl::reorder(source, target).execute(stream, source, target);
+    stream.wait();
+    return 0;
+  });
+  return result;
+}
+
 Tensor pad_bias(int64_t padded, const Tensor& bias) {
   Tensor result(DType::F32, {padded});
   std::memset(result.raw(), 0, size_t(result.bytes()));
@@ -349,6 +365,9 @@ backends::CompiledGroup compile_conv(const backends::Chosen& chosen, const Node&
   result.pack[weights] = [shape = *shape, parts](const Tensor& w) { return pack_weights(shape, parts, w); };
   if (shape->epilogue.bias >= 0 && group.operand(shape->epilogue.bias)->constant() && shape->out_padded() != shape->out)
     result.pack[shape->epilogue.bias] = [padded = shape->out_padded()](const Tensor& b) { return pad_bias(padded, b); };
+  for (const PostOp& op : shape->epilogue.post)
+    if (op.operand >= 0 && !op.per_channel && group.operand(op.operand)->constant())
+      result.pack[op.operand] = [shape = *shape](const Tensor& plain) { return pack_operand(shape, plain); };
   launch.kernel = std::make_shared<ConvKernel>(*shape, std::move(parts), target);
   result.launches.push_back(std::move(launch));
   return result;
