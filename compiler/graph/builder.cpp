@@ -257,6 +257,8 @@ std::vector<Expr> Builder::values_of(Value* ints, expr::Facts facts) {
   auto count = expr::as_int(element_count(ints->type));
   require(count.has_value(), Status::UnsupportedShape, "the number of elements of ", to_string(ints->type),
           " must be known because they become dims");
+  require(*count <= max_contents, Status::UnsupportedShape, "the elements of ", to_string(ints->type),
+          " become dims, and more than ", max_contents, " are not supported");
   Value* flat = reshape(cast(ints, DType::I64), {Expr(*count)});
   auto attributes = std::make_shared<BindDimsAttrs>();
   for (int64_t i = 0; i < *count; ++i) attributes->symbols.push_back(graph_.fresh_symbol("v", facts));

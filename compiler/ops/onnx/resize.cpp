@@ -133,9 +133,10 @@ Taps taps_of(Builder& b, const Settings& settings, const Axis& axis) {
   return taps;
 }
 
-// The taps as constants when the lengths are static: computed in a graph of their own.
+// The taps as constants when the lengths are static and not absurd: computed in a graph of their own.
 Taps evaluated(Builder& b, const Settings& settings, const Axis& axis) {
-  bool known = expr::as_int(axis.length) && expr::as_int(axis.result_length);
+  constexpr int64_t most_taps = 1 << 16;
+  bool known = expr::as_int(axis.length) && expr::as_int(axis.result_length).value_or(most_taps + 1) <= most_taps;
   for (Value* scalar : {axis.scale, axis.begin, axis.end}) known &= !scalar || scalar->constant();
   if (!known) return taps_of(b, settings, axis);
   graph::Graph scratch;
