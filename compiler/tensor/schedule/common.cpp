@@ -88,27 +88,31 @@ bool independent(const Stmt& loop, std::string* why) {
     if (s->kind != StmtKind::Store) return true;
     if (std::find(local.begin(), local.end(), s->buffer.get()) != local.end()) return true;
     // Some index moves with the loop by a constant step that the other variables inside cannot undo.
-    bool moves = false;
-    for (const Expr& e : s->index) {
-      auto linear = expr::linear_in(e, loop->var);
+    int moving = -1;
+    for (size_t d = 0; d < s->index.size(); ++d) {
+      auto linear = expr::linear_in(s->index[d], loop->var);
       auto step = linear ? expr::as_int(linear->coefficient) : std::nullopt;
       if (!step || *step == 0) continue;
       expr::Scope scope;
-      Expr inner = linear->rest;
       expr::Substitution origin;
       for (const Axis& axis : loops_in(loop->body[0])) {
         auto extent = expr::as_int(axis.extent);
         scope[axis.var.get()] = {0, extent ? *extent - 1 : INT64_MAX, 1};
         origin[axis.var.get()] = Expr(0);
       }
-      Expr span = expr::simplify(inner - expr::substitute(inner, origin));
+      Expr span = expr::simplify(linear->rest - expr::substitute(linear->rest, origin));
       expr::Facts facts = expr::facts_of(span, scope);
-      moves =
-          moves || (facts.min > INT64_MIN / 2 && facts.max < INT64_MAX / 2 && facts.max - facts.min < std::abs(*step));
+      bool bounded = facts.min > INT64_MIN / 2 && facts.max < INT64_MAX / 2;
+      if (bounded && facts.max - facts.min < std::abs(*step)) moving = int(d);
     }
-    if (!moves) no("iterations may store to the same element of " + s->buffer->name);
+    if (moving < 0) {
+      no("iterations may store to the same element of " + s->buffer->name);
+      return true;
+    }
     for (const Index& load : loads_of(loop, s->buffer)) {
-      if (!same_index(load, s->index)) no("an iteration reads elements of " + s->buffer->name + " that another stores");
+      if (!expr::equal(load[size_t(moving)], s->index[size_t(moving)])) {
+        no("an iteration reads elements of " + s->buffer->name + " that another stores");
+      }
     }
     return true;
   });
