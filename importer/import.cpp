@@ -4,6 +4,7 @@
 // one, else poison, which silently spreads to the nodes that use it. So one walk finds all problems.
 #include <algorithm>
 #include <functional>
+#include <new>
 #include <unordered_map>
 
 #include "compiler/ops/lowering.h"
@@ -281,6 +282,9 @@ class GraphImporter {
       bool complete = dynamic_cast<const ops::NodeError*>(&error);
       findings_.add(stage_of(error), error.status(), label,
                     complete ? error.text() : str("node ", label, ": ", error.text()));
+      return {};
+    } catch (const std::bad_alloc&) {
+      findings_.add(7, Status::NoSystemMemory, label, str("node ", label, ": not enough memory to import it"));
       return {};
     }
   }

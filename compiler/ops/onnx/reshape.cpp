@@ -73,6 +73,7 @@ std::vector<Expr> run_time_target(Lowering& in, Value* shape, bool allow_zero) {
   const auto& x = in[0]->type;
   auto count = expr::as_int(shape->type.dims[0]);
   in.require(count.has_value(), Status::UnsupportedShape, "the rank of the result depends on a run-time value");
+  in.require(*count <= graph::max_contents, Status::UnsupportedShape, "the result would have rank ", *count);
   Value* zero = b.scalar(DType::I64, 0);
   Value* one = b.scalar(DType::I64, 1);
   Value* minus_one = b.scalar(DType::I64, -1);

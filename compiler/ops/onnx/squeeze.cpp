@@ -8,7 +8,17 @@
 namespace sardonyx::ops {
 namespace {
 
+// Selections grow with the square of the rank.
+constexpr size_t most_run_time_rank = 12;
+
 bool run_time(Lowering& in) { return in.optional(1) && !in.builder().static_ints(in[1]); }
+
+std::vector<Expr> run_time_axes(Lowering& in) {
+  auto axes = in.builder().values_of(in[1]);
+  in.require(in[0]->type.dims.size() + axes.size() <= most_run_time_rank, Status::UnsupportedShape, axes.size(),
+             " axes that only the run knows for ", graph::to_string(in[0]->type));
+  return axes;
+}
 
 // Result dim k is the k-th dim that is not named by an axis.
 std::vector<Expr> squeezed(const std::vector<Expr>& dims, const std::vector<Expr>& axes) {
@@ -43,7 +53,7 @@ std::vector<Value*> lower_squeeze(Lowering& in) {
   auto& b = in.builder();
   Value* x = in[0];
   if (run_time(in)) {
-    auto axes = b.values_of(in[1]);
+    auto axes = run_time_axes(in);
     in.require(axes.size() <= x->type.dims.size(), Status::InvalidModel, axes.size(), " axes for ",
                graph::to_string(x->type));
     return {b.reshape(x, squeezed(x->type.dims, axes))};
@@ -59,7 +69,7 @@ std::vector<Value*> lower_squeeze(Lowering& in) {
 
 std::vector<Value*> lower_unsqueeze(Lowering& in) {
   auto& b = in.builder();
-  if (run_time(in)) return {b.reshape(in[0], unsqueezed(in[0]->type.dims, b.values_of(in[1])))};
+  if (run_time(in)) return {b.reshape(in[0], unsqueezed(in[0]->type.dims, run_time_axes(in)))};
   auto axes = in.ints_input_or_attr(1, "axes");
   in.require(axes.has_value(), Status::InvalidModel, "axes are required");
   return {b.unsqueeze(in[0], *axes)};
