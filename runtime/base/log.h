@@ -6,7 +6,7 @@
 
 namespace sardonyx {
 
-// Values equal ONNXIFI_LOG_LEVEL_*: smaller is more important.
+// Smaller is more important. ONNXIFI numbers its levels the other way round; onnxifi/properties.cpp translates.
 enum class LogLevel : int { Error = 1, Warning = 2, Info = 3, Debug = 4 };
 
 // Process-wide level; thread-safe. The last setter wins (property beats environment because it comes later).
