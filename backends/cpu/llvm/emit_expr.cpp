@@ -521,7 +521,7 @@ Emitter::Value* Emitter::emit_call(const Expr& e) {
     case Function::Sqrt:
       return unary(llvm::Intrinsic::sqrt);
     case Function::Fma: {
-      ID id = llvm::Intrinsic::fma;
+      ID id = llvm::Intrinsic::fmuladd;  // fused where the target can; fma would be a library call elsewhere
       return b_.CreateIntrinsic(id, {type}, {args[0], args[1], args[2]});
     }
     case Function::Bits:

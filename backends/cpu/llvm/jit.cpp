@@ -31,13 +31,14 @@ struct JitCode::State {
         session(std::move(control)),
         linker(session, *memory),
         library(session.createBareJITDylib("kernels")) {
-    session.setErrorReporter([](llvm::Error error) { llvm::consumeError(std::move(error)); });
+    session.setErrorReporter([this](llvm::Error error) { complaint += llvm::toString(std::move(error)); });
   }
   ~State() { llvm::consumeError(session.endSession()); }
   std::unique_ptr<llvm::jitlink::JITLinkMemoryManager> memory;
   llvm::orc::ExecutionSession session;
   llvm::orc::ObjectLinkingLayer linker;
   llvm::orc::JITDylib& library;
+  std::string complaint;  // what the linker reported, e.g. a symbol that nobody defines
 };
 
 JitCode::JitCode(std::vector<std::unique_ptr<llvm::MemoryBuffer>> objects) {
@@ -52,8 +53,12 @@ JitCode::~JitCode() = default;
 std::vector<void*> JitCode::lookup(std::span<const std::string> symbols) {
   std::vector<void*> addresses;
   for (const std::string& symbol : symbols) {
-    auto found = take(state_->session.lookup({&state_->library}, state_->session.intern(symbol)));
-    addresses.push_back(found.getAddress().toPtr<void*>());
+    auto found = state_->session.lookup({&state_->library}, state_->session.intern(symbol));
+    if (!found) {
+      std::string text = llvm::toString(found.takeError());
+      fail(Status::InternalError, "internal error: LLVM: ", text, " ", state_->complaint);
+    }
+    addresses.push_back(found->getAddress().toPtr<void*>());
   }
   return addresses;
 }

@@ -1,0 +1,123 @@
+// Code generation end to end: memory protection, lifetimes, parallel batches, other targets, compile time.
+#include <fstream>
+#include <thread>
+
+#include "tests/compiler/sketch/harness.h"
+
+namespace sardonyx::testing {
+namespace {
+
+using expr::Expr;
+using tensor::Index;
+using tensor::ProgramBuilder;
+using tensor::Term;
+
+Problem scaled_sum(int64_t n, double factor) {
+  ProgramBuilder b;
+  Term x = b.input("x", DType::F32, {n}), y = b.input("y", DType::F32, {n});
+  b.output({DType::F32, {n}, [=](const Index& i) { return x.at(i) * expr::imm(factor, DType::F32) + y.at(i); }});
+  return {b.finish(), {}};
+}
+
+std::vector<tensor::LoweredKernel> kernels(int count) {
+  std::vector<tensor::LoweredKernel> list;
+  for (int i = 0; i < count; ++i) {
+    auto lowered = sketch::family_of("pointwise")->lower(scaled_sum(100 + i, i), {}, cpu::host_target());
+    list.push_back(std::get<Lowered>(lowered).launches[0]);
+  }
+  return list;
+}
+
+float run(const runtime::Kernel& kernel, int64_t n) {
+  auto invocation = kernel.prepare({});
+  std::vector<float> x(size_t(n), 2), y(size_t(n), 3), z(size_t(n), 0);
+  void* buffers[] = {x.data(), y.data(), z.data()};
+  EXPECT_EQ(invocation->run(buffers, nullptr, nullptr, 0, invocation->grid), 0);
+  return z.back();
+}
+
+TEST(Llvm, NoPageIsWritableAndExecutable) {
+  auto compiled = cpu::compile_kernels(kernels(20), cpu::host_target(), Settings{});
+  std::ifstream maps("/proc/self/maps");
+  int executable = 0;
+  for (std::string line; std::getline(maps, line);) {
+    std::string rights = line.substr(line.find(' ') + 1, 4);
+    EXPECT_FALSE(rights[1] == 'w' && rights[2] == 'x') << line;
+    executable += rights[2] == 'x';
+  }
+  EXPECT_GT(executable, 0);
+  EXPECT_EQ(run(*compiled[7], 107), 7 * 2 + 3);
+}
+
+TEST(Llvm, KernelsOutliveEachOther) {
+  std::shared_ptr<const runtime::Kernel> kept;
+  {
+    auto compiled = cpu::compile_kernels(kernels(9), cpu::host_target(), Settings{});
+    kept = compiled[4];
+  }
+  EXPECT_EQ(run(*kept, 104), 4 * 2 + 3);
+}
+
+TEST(Llvm, ThreadsCompileAtOnce) {
+  std::vector<std::thread> threads;
+  std::vector<float> results(4);
+  for (size_t t = 0; t < results.size(); ++t) {
+    threads.emplace_back([&, t] {
+      auto compiled = cpu::compile_kernels(kernels(5), cpu::host_target(), Settings{});
+      results[t] = run(*compiled[3], 103);
+    });
+  }
+  for (std::thread& t : threads) t.join();
+  for (float r : results) EXPECT_EQ(r, 3 * 2 + 3);
+}
+
+TEST(Llvm, NothingToCompile) { EXPECT_TRUE(cpu::compile_kernels({}, cpu::host_target(), Settings{}).empty()); }
+
+TEST(Llvm, WrongNumberOfDimsIsAnInternalError) {
+  auto compiled = cpu::compile_kernels(kernels(1), cpu::host_target(), Settings{});
+  const int64_t dims[] = {1};
+  EXPECT_THROW(compiled[0]->prepare(dims), Error);
+}
+
+// Narrower vectors take the scalar remainders and smaller tiles; the code must be right there too.
+TEST(Llvm, NarrowTargets) {
+  for (auto [bytes, features] : {std::pair<int, const char*>{32, "+avx2,+fma,+f16c"}, {16, "+sse4.2"}}) {
+    tensor::Target target;
+    target.cpu = "x86-64";
+    target.features = {features};
+    target.vector_bytes = bytes;
+    target.vector_registers = 16;
+    SCOPED_TRACE(bytes);
+    Problem sum = scaled_sum(1003, 1.5);
+    expect_matches("pointwise", sum, random_inputs(sum.program, {}, 1), {}, 1e-6, 1e-6, target);
+    ProgramBuilder b;
+    Term x = b.input("x", DType::F32, {13, 21}), w = b.input("w", DType::F32, {21, 37});
+    Term c = b.reduce("c", tensor::Reduce::Sum, DType::F32, {13, 37}, {21}, [=](const Index& o, const Index& k) {
+      return x.at({o[0], k[0]}) * w.at({k[0], o[1]});
+    });
+    b.output({DType::F32, {13, 37}, [=](const Index& i) { return expr::call(expr::Function::Tanh, {c.at(i)}); }});
+    Problem product{b.finish(), {false, true}};
+    auto inputs = random_inputs(product.program, {}, 2, -1, 1);
+    expect_matches("contraction", product, inputs, {}, 1e-5, 1e-5, target);
+    ProgramBuilder r;
+    Term v = r.input("v", DType::F32, {5, 77});
+    r.output(r.reduce("s", tensor::Reduce::Sum, DType::F32, {5}, {77}, [=](const Index& o, const Index& k) {
+      return v.at({o[0], k[0]});
+    }));
+    Problem rows{r.finish(), {}};
+    expect_matches("row_reduction", rows, random_inputs(rows.program, {}, 3), {}, 1e-5, 1e-5, target);
+  }
+}
+
+// A generous bound per kernel, so that an explosion is noticed.
+TEST(Llvm, CompileTimePerKernel) {
+  auto list = kernels(40);
+  auto start = std::chrono::steady_clock::now();
+  cpu::compile_kernels(list, cpu::host_target(), Settings{});
+  double ms = std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  RecordProperty("ms_per_kernel", std::to_string(ms / 40));
+  EXPECT_LT(ms / 40, 100);
+}
+
+}  // namespace
+}  // namespace sardonyx::testing
