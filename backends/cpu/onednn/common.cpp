@@ -110,6 +110,19 @@ dnnl::primitive_attr attributes_of(const Epilogue& epilogue,
   return attributes;
 }
 
+void append_binaries(Chunk& chunk, const dnnl::primitive_attr& attributes, const Epilogue& epilogue, int& next,
+                     const std::function<int64_t(const PostOp&)>& offset) {
+  auto ops = attributes.get_post_ops();
+  for (size_t i = 0; i < epilogue.post.size(); ++i) {
+    const PostOp& op = epilogue.post[i];
+    if (op.kind == PostOp::Kind::Eltwise) continue;
+    dnnl::algorithm algorithm;
+    dnnl::memory::desc desc;
+    ops.get_params_binary(int(i), algorithm, desc);
+    chunk.arguments.push_back({DNNL_ARG_ATTR_MULTIPLE_POST_OP(int(i)) | DNNL_ARG_SRC_1, desc, next++, offset(op)});
+  }
+}
+
 std::vector<std::pair<int64_t, int64_t>> split_evenly(int64_t count, int64_t parts) {
   parts = std::max<int64_t>(1, std::min(parts, count));
   std::vector<std::pair<int64_t, int64_t>> ranges;

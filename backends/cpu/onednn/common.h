@@ -1,6 +1,7 @@
 // What the oneDNN kernels share: the engine, single-threading, chunked invocations.
 #pragma once
 #include <dnnl.hpp>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -67,6 +68,11 @@ class ChunkInvocation : public runtime::Invocation {
 // operand. Scratchpad mode is always user.
 dnnl::primitive_attr attributes_of(const Epilogue& epilogue,
                                    const std::function<dnnl::memory::desc(const PostOp&)>& binary);
+
+// Appends the arguments of the binary post-ops: buffer numbers count up from `next`, `offset` gives the byte offset of
+// each.
+void append_binaries(Chunk& chunk, const dnnl::primitive_attr& attributes, const Epilogue& epilogue, int& next,
+                     const std::function<int64_t(const PostOp&)>& offset);
 
 // Splits `count` blocks into at most `parts` nearly equal ranges [begin, end).
 std::vector<std::pair<int64_t, int64_t>> split_evenly(int64_t count, int64_t parts);

@@ -282,17 +282,8 @@ class ConvKernel : public runtime::Kernel {
     chunk.arguments.push_back(
         {DNNL_ARG_BIAS, pd.bias_desc(), has_bias ? 2 : 1, has_bias ? channel : packed_bytes(parts_) + channel});
     int next = has_bias ? 3 : 2;
-    auto attributes = pd.get_primitive_attr();  // owns what get_post_ops refers to
-    auto ops = attributes.get_post_ops();
-    for (size_t i = 0; i < shape_.epilogue.post.size(); ++i) {
-      const PostOp& op = shape_.epilogue.post[i];
-      if (op.kind == PostOp::Kind::Eltwise) continue;
-      dnnl::algorithm algorithm;
-      memory::desc desc;
-      ops.get_params_binary(int(i), algorithm, desc);
-      chunk.arguments.push_back(
-          {DNNL_ARG_ATTR_MULTIPLE_POST_OP(int(i)) | DNNL_ARG_SRC_1, desc, next++, op.per_channel ? channel : target});
-    }
+    append_binaries(chunk, pd.get_primitive_attr(), shape_.epilogue, next,
+                    [&](const PostOp& op) { return op.per_channel ? channel : target; });
     chunk.arguments.push_back({DNNL_ARG_DST, pd.dst_desc(), next, target});
     return chunk;
   }

@@ -216,17 +216,8 @@ class MatmulKernel : public runtime::Kernel {
     chunk.arguments.push_back({DNNL_ARG_WEIGHTS, pd.weights_desc(), 1, panel ? panel->offset : b * 4});
     int next = 2;
     if (shape_.epilogue.bias >= 0) chunk.arguments.push_back({DNNL_ARG_BIAS, pd.bias_desc(), next++, r.column0 * 4});
-    auto attributes = pd.get_primitive_attr();  // owns what get_post_ops refers to
-    auto ops = attributes.get_post_ops();
-    for (size_t i = 0; i < shape_.epilogue.post.size(); ++i) {
-      const PostOp& op = shape_.epilogue.post[i];
-      if (op.kind == PostOp::Kind::Eltwise) continue;
-      dnnl::algorithm algorithm;
-      memory::desc desc;
-      ops.get_params_binary(int(i), algorithm, desc);
-      chunk.arguments.push_back({DNNL_ARG_ATTR_MULTIPLE_POST_OP(int(i)) | DNNL_ARG_SRC_1, desc, next++,
-                                 (op.per_channel ? r.column0 : c) * 4});
-    }
+    append_binaries(chunk, pd.get_primitive_attr(), shape_.epilogue, next,
+                    [&](const PostOp& op) { return (op.per_channel ? r.column0 : c) * 4; });
     chunk.arguments.push_back({DNNL_ARG_DST, pd.dst_desc(), next, c * 4});
     return chunk;
   }
