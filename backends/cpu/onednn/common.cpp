@@ -10,8 +10,9 @@ void omp_set_num_threads(int);
 namespace sardonyx::cpu::onednn {
 
 const dnnl::engine& engine() {
-  static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
-  return cpu;
+  // Never destroyed: a host may exit while a run is still executing on a worker.
+  static const auto* cpu = new dnnl::engine(dnnl::engine::kind::cpu, 0);
+  return *cpu;
 }
 
 SingleThread::SingleThread() : previous_(omp_get_max_threads()) {
