@@ -80,7 +80,7 @@ std::vector<Value*> lower_dft(Lowering& in) {
   int rank = x->type.rank();
   int64_t given = in.version() < 20 ? in.attr_int("axis", 1) : -2;
   if (in.version() >= 20 && in.optional(2)) {
-    auto axis = b.static_ints(in[2]);
+    auto axis = b.static_ints(b.reshape(in[2], {}));
     in.require(axis.has_value(), Status::UnsupportedShape, "the axis must be known when the graph is compiled");
     given = axis->at(0);
   }
@@ -109,6 +109,7 @@ std::vector<Value*> lower_stft(Lowering& in) {
   in.require(x->type.rank() == 3, Status::InvalidModel, "expected [batch, length, 1 or 2], got ",
              graph::to_string(x->type));
   in.require(window || in.optional(3), Status::InvalidModel, "neither a window nor a frame length is given");
+  in.require(!window || window->type.rank() == 1, Status::InvalidModel, "the window must be a vector");
   Expr length = in.optional(3) ? b.values_of(b.reshape(in[3], {}), {1, INT64_MAX, 1})[0] : window->type.dims.at(0);
   if (window) length = b.require_equal(length, window->type.dims.at(0), "window and frame length");
   Expr step = b.values_of(b.reshape(in[1], {}), {1, INT64_MAX, 1})[0];

@@ -65,8 +65,8 @@ std::vector<Term> express_gather_elements(const Attributes& attributes, Terms op
 // The length of the index tuples: the last dim of the indices.
 int64_t tuple_length(Types operands, int64_t batch_dims) {
   const TensorType &x = operands[0], &indices = operands[1];
-  require(indices.rank() >= 1 && indices.rank() > batch_dims && x.rank() > batch_dims, Status::InvalidModel,
-          "gather_nd: ranks of ", type_list(operands), " are too small for batch_dims ", batch_dims);
+  require(batch_dims >= 0 && indices.rank() > batch_dims && x.rank() > batch_dims, Status::InvalidModel,
+          "gather_nd: batch_dims ", batch_dims, " does not fit the ranks of ", type_list(operands));
   const auto length = expr::as_int(indices.dims.back());
   require(length.has_value(), Status::UnsupportedShape, "gather_nd needs a static last dim of the indices, got ",
           graph::to_string(indices));
