@@ -1,12 +1,12 @@
 #include "compiler/sketch/pack.h"
 
-#include <cstring>
+#include <algorithm>
 
 #include "runtime/base/status.h"
 
 namespace sardonyx::sketch {
 
-std::optional<PanelPlan> plan_panels(const Expr& load, const VarPtr& vector, const std::vector<Axis>& steps,
+std::optional<PanelPlan> plan_panels(const Expr& load, const Axis& vector, const std::vector<Axis>& steps,
                                      int64_t panels, int64_t width) {
   PanelPlan plan;
   plan.dtype = load->buffer->dtype;
@@ -17,6 +17,8 @@ std::optional<PanelPlan> plan_panels(const Expr& load, const VarPtr& vector, con
     if (!extent) return std::nullopt;
     plan.steps.push_back(*extent);
   }
+  auto lanes = constant(vector.extent);
+  if (!lanes) return std::nullopt;
   int64_t stride = 1;
   plan.coordinates.resize(load->args.size());
   for (size_t d = load->args.size(); d-- > 0;) {
@@ -34,7 +36,7 @@ std::optional<PanelPlan> plan_panels(const Expr& load, const VarPtr& vector, con
       rest = linear->rest;
       return expr::as_int(linear->coefficient);
     };
-    auto v = coefficient(vector);
+    auto v = coefficient(vector.var);
     if (!v) return std::nullopt;
     c.per_vector = *v;
     for (const Axis& step : steps) {
@@ -45,6 +47,9 @@ std::optional<PanelPlan> plan_panels(const Expr& load, const VarPtr& vector, con
     auto left = expr::as_int(expr::simplify(rest));
     if (!left) return std::nullopt;
     c.constant = *left;
+    int64_t last = c.constant + std::max<int64_t>(0, c.per_vector) * (*lanes - 1);
+    for (size_t i = 0; i < steps.size(); ++i) last += std::max<int64_t>(0, c.per_step[i]) * (plan.steps[i] - 1);
+    c.wide = last >= c.dim;
   }
   return plan;
 }
@@ -61,7 +66,7 @@ namespace {
 template <class T>
 void fill(const PanelPlan& plan, const T* source, T* to) {
   size_t n = plan.steps.size();
-  int64_t total = 1;
+  int64_t total = 1, elements = plan.coordinates.empty() ? 1 : plan.coordinates[0].dim * plan.coordinates[0].stride;
   for (int64_t s : plan.steps) total *= s;
   std::vector<int64_t> step(n, 0), base(plan.coordinates.size());
   for (int64_t panel = 0; panel < plan.panels; ++panel) {
@@ -78,10 +83,10 @@ void fill(const PanelPlan& plan, const T* source, T* to) {
         for (size_t d = 0; d < base.size(); ++d) {
           const auto& c = plan.coordinates[d];
           int64_t at = base[d] + c.per_vector * lane;
-          inside = inside && at >= 0 && at < c.dim;
+          inside = inside && at >= 0 && (c.wide || at < c.dim);
           offset += at * c.stride;
         }
-        *to++ = inside ? source[offset] : T{};
+        *to++ = inside && offset < elements ? source[offset] : T{};
       }
       for (size_t i = n; i-- > 0;) {
         if (++step[i] < plan.steps[i]) break;

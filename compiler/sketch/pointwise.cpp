@@ -64,9 +64,74 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
   return {{{}, ns}};
 }
 
+// The axis along which an operand is dense that is strided along the vector axis, for a transposing map; -1 otherwise.
+int crossing_axis(const Map& map, int vector_axis) {
+  const Axis& v = map.axes[size_t(vector_axis)];
+  int crossing = -1;
+  std::unordered_set<const expr::Node*> seen;
+  for (const Map::Output& out : map.outputs) {
+    expr::visit(out.value, [&](const Expr& x) {
+      if (!seen.insert(x.get()).second) return false;
+      if (x->kind != expr::Kind::Load) return true;
+      Expr offset = flat_offset(*x->buffer, x->args);
+      auto stride = [&](const Axis& axis) -> int64_t {
+        auto linear = expr::linear_in(offset, axis.var);
+        return linear ? expr::as_int(linear->coefficient).value_or(0) : 0;
+      };
+      if (stride(v) < 16) return true;
+      for (size_t a = 0; a < map.axes.size(); ++a) {
+        if (int(a) != vector_axis && stride(map.axes[a]) == 1) crossing = int(a);
+      }
+      return true;
+    });
+  }
+  return crossing;
+}
+
+// Transposing maps run in strips of `strip` points of the crossing axis, innermost within each vector, so that every
+// cache line that a gather touches is used whole.
+constexpr int64_t strip = 16;
+
+tensor::LoweredKernel transpose_launch(const Program& program, Map map, const VectorChoice& choice, int crossing,
+                                       const Target& target) {
+  const Axis v = map.axes[size_t(choice.axis)], c = map.axes[size_t(crossing)];
+  std::vector<Stmt> stores;
+  for (const Map::Output& out : map.outputs) stores.push_back(tensor::make_store(out.buffer, out.index, out.value));
+  Stmt point = tensor::make_block(std::move(stores));
+  Expr strips = expr::simplify(expr::ceil_div(c.extent, strip));
+  VarPtr s = loop_var("strip", strips), i = loop_var("i", strip);
+  Expr begin = Expr(s) * strip;
+  Expr count = expr::prove_divisible(c.extent, strip) ? Expr(strip) : expr::min(strip, c.extent - begin);
+  point = tensor::substitute(point, {{c.var.get(), begin + Expr(i)}});
+  // One vector of the vector axis at a time, all points of the strip inside it.
+  auto of_strip = [&](const Stmt& body) { return tensor::make_for(tensor::ForKind::Serial, i, count, body); };
+  Expr full = expr::simplify(v.extent / choice.lanes), rest = expr::simplify(v.extent % choice.lanes);
+  VarPtr block = loop_var("block", full);
+  std::vector<Stmt> parts;
+  parts.push_back(tensor::make_for(
+      tensor::ForKind::Serial, block, full,
+      of_strip(vector_range(v.var, Expr(block) * choice.lanes, choice.lanes, choice.lanes, target, point))));
+  if (!expr::is_const(rest, 0)) {
+    parts.push_back(of_strip(vector_range(v.var, full * choice.lanes, rest, choice.lanes, target, point)));
+  }
+  std::vector<Axis> grid;
+  for (size_t a = 0; a < map.axes.size(); ++a) {
+    if (int(a) != choice.axis && int(a) != crossing) grid.push_back(map.axes[a]);
+  }
+  grid.push_back({s, strips});
+  double ns =
+      double(typical_points(map.axes)) * choice.ns_per_point / double(std::max<int64_t>(1, typical_points(grid)));
+  return finish_kernel(program, "transpose", grid, tensor::make_block(std::move(parts)), ns);
+}
+
 // Splits the domain into a grid and the work of one index.
 tensor::LoweredKernel launch(const Program& program, Map map, const Target& target) {
   VectorChoice choice = choose_vector(map, target);
+  if (choice.axis >= 0 && choice.lanes > 1) {
+    if (int crossing = crossing_axis(map, choice.axis); crossing >= 0) {
+      return transpose_launch(program, map, choice, crossing, target);
+    }
+  }
   int64_t total = typical_points(map.axes);
   int64_t chunk = std::clamp<int64_t>(total / 16, 2048, 16384);
   std::vector<Axis> grid;

@@ -244,7 +244,7 @@ class TileBuilder {
       for (const Axis& step : steps) at.emplace_back(step.var);
       at.emplace_back(q_);
       if (input >= 0 && only_steps && panels) {
-        if (auto plan = plan_panels(load, vector_.var, steps, *panels, width_)) {
+        if (auto plan = plan_panels(load, vector_, steps, *panels, width_)) {
           BufferPtr buffer = make_buffer(load->buffer->name + "_packed", load->buffer->dtype, panel_dims(*plan),
                                          Buffer::Scope::Global);
           packed_.push_back(

@@ -73,8 +73,8 @@ void expect_contraction(const Matmul& p, bool batched_y, bool constant_y, int ep
 }
 
 TEST(Contraction, ShapesTransposesAndEpilogues) {
-  const int64_t shapes[][3] = {{1, 40, 30},  {5, 17, 9},   {14, 32, 20},
-                               {15, 33, 7}, {29, 70, 33}, {64, 48, 40}, {3, 100, 1}};
+  const int64_t shapes[][3] = {{1, 40, 30},  {5, 17, 9},   {14, 32, 20}, {15, 33, 7},
+                               {29, 70, 33}, {64, 48, 40}, {3, 100, 1}};
   for (auto& s : shapes) {
     for (int t = 0; t < 4; ++t) {
       Matmul p{{}, s[0], s[1], s[2], (t & 1) != 0, (t & 2) != 0, DType::F32};

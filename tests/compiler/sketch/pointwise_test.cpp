@@ -39,6 +39,17 @@ TEST(Pointwise, SymbolicDims) {
   for (int64_t value : {1, 5, 16, 37}) expect_both(problem, {value});
 }
 
+TEST(Pointwise, Transposes) {
+  for (auto [m, n] : {std::pair<int64_t, int64_t>{64, 48}, {33, 70}, {17, 16}, {100, 3}, {3, 100}}) {
+    ProgramBuilder b;
+    Term x = b.input("x", DType::F32, {2, m, n}), y = b.input("y", DType::I8, {n, m});
+    b.output({DType::F32, {2, n, m}, [=](const Index& i) {
+                return x.at({i[0], i[2], i[1]}) + expr::cast(y.at({i[1], i[2]}), DType::F32);
+              }});
+    expect_both({b.finish(), {}});
+  }
+}
+
 TEST(Pointwise, LargeFlatDomainSplitsIntoBlocks) {
   ProgramBuilder b;
   Term x = b.input("x", DType::F32, {100003});
