@@ -68,6 +68,8 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
   context.verify = settings.verify;
   context.dump_dir = settings.dump_dir;
   passes::run_passes(*graph, passes::pipeline(), context);
+  for (const auto& [name, nanoseconds] : context.timings)
+    log(LogLevel::Debug, "pass ", name, ": ", nanoseconds / 1e6, " ms");
   double pass_time = milliseconds();
 
   const backends::Backend& backend = backends::backend_of(device);

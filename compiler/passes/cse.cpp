@@ -13,6 +13,8 @@ namespace {
 
 bool eligible(const Node& node) {
   if (!node.regions.empty() || node.results.empty()) return false;
+  // Hashing weights would cost more than finding the rare equal pair saves.
+  if (node.op == Op::constant && node.attrs<graph::ConstantAttrs>().value.bytes() > 4096) return false;
   uint32_t traits = graph::op_def(node.op).traits;
   return !(traits & (graph::Control | graph::SideEffect)) && node.op != Op::host_call && node.op != Op::nonzero;
 }
