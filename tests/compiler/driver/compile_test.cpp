@@ -1,0 +1,159 @@
+// Compiled graphs as a whole: graphs that once compiled to something else than they mean, and the emitted program:
+// outputs that are inputs, constants, duplicates or views; dims known only at run time; dims that must agree.
+#include "tests/compiler/driver/run_graph.h"
+
+#include "compiler/graph/builder.h"
+
+namespace sardonyx::driver {
+namespace {
+
+using graph::Builder;
+using graph::Expr;
+using graph::Graph;
+using graph::Value;
+
+std::vector<Tensor> inputs_of(const Graph& graph, int64_t symbols = 3) {
+  std::vector<Tensor> inputs;
+  for (const auto& parameter : graph.body().parameters()) {
+    Dims dims;
+    for (const Expr& dim : parameter->type.dims) dims.push_back(expr::as_int(dim).value_or(symbols));
+    inputs.push_back(random_tensor(parameter->type.dtype, dims, inputs.size() + 1));
+  }
+  return inputs;
+}
+
+void expect_equal_under_all_policies(const std::string& text, int64_t symbols = 3) {
+  const auto graph = graph::parse(text);
+  for (Policy policy : {Policy::Auto, Policy::Codegen, Policy::Library}) {
+    SCOPED_TRACE(int(policy));
+    expect_compiled_equals_interpreted(*graph, inputs_of(*graph, symbols), policy);
+  }
+}
+
+Tensor filled(DType dtype, Dims dims, double value) { return random_tensor(dtype, std::move(dims), 1, value, value); }
+
+TEST(Compile, PacksConstantsOfCollapsedAxes) {
+  Graph graph;
+  Builder b(graph);
+  Value* x = graph.body().add_parameter({DType::F32, {8, 2, 1, 2}, {}}, "x");
+  Value* scaled = b.mul(x, b.constant(random_tensor(DType::F32, {8, 2, 1, 2}, 7)));
+  graph.set_outputs({b.reduce(graph::ReduceFunction::Sum, scaled, {2, 3}, false)}, {"y"});
+  expect_compiled_equals_interpreted(graph, inputs_of(graph), Policy::Codegen);
+}
+
+TEST(Compile, ReordersGraphInputs) {
+  Graph graph;
+  Builder b(graph);
+  Value* x = graph.body().add_parameter({DType::F32, {1, 16, 6, 6}, {}}, "x");
+  graph::ConvAttrs attrs;
+  attrs.strides = attrs.dilations = {1, 1};
+  attrs.pads = std::vector<Expr>(4, Expr(0));
+  Value* w = b.constant(random_tensor(DType::F32, {16, 16, 3, 3}, 3));
+  graph.set_outputs({b.conv(x, w, attrs)}, {"y"});
+  for (Policy policy : {Policy::Auto, Policy::Codegen, Policy::Library})
+    expect_compiled_equals_interpreted(graph, inputs_of(graph), policy);
+}
+
+TEST(Compile, OutputsThatAreInputsConstantsDuplicatesAndViews) {
+  expect_equal_under_all_policies(R"(graph(%0:f32[2,3] "x") {
+    %1:f32[2] = constant {value=f32[2]{1,2}}
+    %2:f32[2,3] = unary %0 {fn=neg}
+    %3:f32[6] = reshape %2 {dims=[6]}
+    %4:f32[3,2] = reshape %0 {dims=[3,2]}
+    yield %0 "input", %1 "constant", %2 "a", %2 "b", %3 "view", %4 "view of input", %0 "input again"
+  })");
+}
+
+TEST(Compile, ViewsWrittenInPlace) {
+  const auto graph = graph::parse(R"(graph(%0:f32[N,4] "x") {
+    %1:f32[N,4] = unary %0 {fn=neg}
+    %2:f32[N * 4] = reshape %1 {dims=[N * 4]}
+    yield %2 "y"
+  })");
+  const auto program = compile_copy(*graph);
+  for (const auto& step : program->main.steps) EXPECT_NE(step.op, runtime::Step::Op::Copy);
+  expect_compiled_equals_interpreted(*graph, {random_tensor(DType::F32, {5, 4}, 1)}, Policy::Auto);
+}
+
+TEST(Compile, EmptyAndScalarTensors) {
+  const std::string text = R"(graph(%0:f32[N,3] "x", %1:f32[] "s") {
+    %2:f32[N,3] = unary %0 {fn=exp}
+    %3:f32[3] = reduce %2 {fn=sum, axes=[0]}
+    %4:f32[] = unary %1 {fn=sqrt}
+    yield %2 "a", %3 "b", %4 "c"
+  })";
+  expect_equal_under_all_policies(text, 0);
+  expect_equal_under_all_policies(text, 1);
+}
+
+TEST(Compile, RunTimeDims) {
+  Graph graph;
+  Builder b(graph);
+  Value* x = graph.body().add_parameter({DType::F32, {4, 5}, {}}, "x");
+  Value* positive = b.nonzero(b.less(b.scalar(DType::F32, 0), x));  // I64 [2, k]
+  Value* rows = b.reshape(b.slice_axis(positive, 0, 0, 1), {positive->type.dims[1]});
+  graph.set_outputs({b.gather(x, rows, 0), positive}, {"rows", "positions"});
+  const std::vector<Tensor> inputs = inputs_of(graph), expected = graph::interpret(graph, inputs);
+  const auto program = compile_copy(graph);
+  EXPECT_TRUE(program->outputs[0].data_dependent);
+  const std::vector<Tensor> actual = run_program(program, inputs, {expected[0].dims(), expected[1].dims()});
+  EXPECT_EQ(difference(actual[0], expected[0], 0), "");
+  EXPECT_EQ(difference(actual[1], expected[1], 0), "");
+}
+
+TEST(Compile, DimsThatMustAgreeAreCheckedWhenBinding) {
+  Graph graph;
+  Builder b(graph);
+  Value* x = graph.body().add_parameter({DType::F32, {graph.symbol("n")}, {}}, "x");
+  Value* y = graph.body().add_parameter({DType::F32, {graph.symbol("m")}, {}}, "y");
+  graph.set_outputs({b.add(x, y)}, {"z"});
+  const auto program = compile_copy(graph);
+  const Tensor four = filled(DType::F32, {4}, 1), five = filled(DType::F32, {5}, 1);
+  EXPECT_EQ(run_program(program, {four, four}, {{4}})[0].as_double(3), 2);
+  try {
+    run_program(program, {four, five}, {{4}});
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.status(), Status::MismatchingShape) << error.text();
+  }
+}
+
+TEST(Compile, BranchesAndLoops) {
+  Graph graph;
+  Builder b(graph);
+  Value* x = graph.body().add_parameter({DType::F32, {graph.symbol("n"), 3}, {}}, "x");
+  Value* c = graph.body().add_parameter({DType::Bool, {}, {}}, "c");
+  Value* trips = graph.body().add_parameter({DType::I64, {}, {}}, "trips");
+  Value* chosen = b.if_then_else(
+      c, [&](Builder& in) { return std::vector<Value*>{in.exp(x)}; },
+      [&](Builder&) { return std::vector<Value*>{x}; })[0];
+  const auto results = b.loop(trips, nullptr, {chosen}, [&](Builder& in, Value* i, Value*, std::vector<Value*> v) {
+    Value* next = in.add(v[0], in.cast(i, DType::F32));
+    return std::vector<Value*>{in.scalar(DType::Bool, 1), next, next};
+  });
+  graph.set_outputs({results[0], results[1]}, {"last", "all"});
+  for (int64_t count : {0, 1, 3})
+    for (double condition : {0.0, 1.0}) {
+      SCOPED_TRACE(str(count, " trips, condition ", condition));
+      expect_compiled_equals_interpreted(graph,
+                                         {random_tensor(DType::F32, {2, 3}, 5), filled(DType::Bool, {}, condition),
+                                          filled(DType::I64, {}, double(count))},
+                                         Policy::Auto);
+    }
+}
+
+TEST(Compile, ReportsEveryGroup) {
+  const auto graph = graph::parse(R"(graph(%0:f32[2,3] "x") {
+    %1:f32[2,3] = unary %0 {fn=exp} from "node a"
+    %2:f32[2] = reduce %1 {fn=sum, axes=[1]} from "node b"
+    yield %2 "y"
+  })");
+  const auto program = compile_copy(*graph, Policy::Codegen);
+  ASSERT_EQ(program->report.size(), 1u);
+  EXPECT_EQ(program->report[0].source_nodes, (std::vector<std::string>{"node a", "node b"}));
+  EXPECT_EQ(program->report[0].primitives, "exp+reduce");
+  EXPECT_EQ(program->report[0].candidate.rfind("codegen.", 0), 0u) << program->report[0].candidate;
+}
+
+}  // namespace
+}  // namespace sardonyx::driver
