@@ -489,7 +489,8 @@ Emitter::Value* Emitter::emit_reduce(const Expr& e, Value* a) {
                        : b_.CreateIntMaxReduce(a, is_signed(e->type.dtype));
       }
       // fmin/fmax reductions ignore NaNs; a NaN lane must win.
-      Value* best = minimum ? b_.CreateFPMinReduce(a) : b_.CreateFPMaxReduce(a);
+      llvm::CallInst* best = minimum ? b_.CreateFPMinReduce(a) : b_.CreateFPMaxReduce(a);
+      best->setHasNoNaNs(true);  // so that it becomes a tree; the select below does not use it then
       Value* has_nan = b_.CreateOrReduce(b_.CreateFCmpUNO(a, a));
       return b_.CreateSelect(has_nan, llvm::ConstantFP::getNaN(scalar), best);
     }
