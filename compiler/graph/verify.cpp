@@ -147,8 +147,15 @@ class Verifier {
         expect(symbols.insert(symbol->var.get()).second, node, expr::to_string(symbol), " is bound twice");
       }
     }
-    if (binds_result_dims(node.op))
+    if (binds_dims(node))
       for (const auto& result : node.results) bind_dims(result->type, symbols);
+  }
+
+  // A group binds what a node in it binds.
+  static bool binds_dims(const Node& node) {
+    if (node.op != Op::fused) return binds_result_dims(node.op);
+    const auto& body = node.regions[0]->nodes();
+    return std::any_of(body.begin(), body.end(), [](const auto& inner) { return binds_result_dims(inner->op); });
   }
 
   static void bind_dims(const TensorType& type, Symbols& symbols) {

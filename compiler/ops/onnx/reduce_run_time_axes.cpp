@@ -88,7 +88,9 @@ Value* reduce_run_time_axes(Lowering& in, ReduceFunction function, Value* x, Val
   in.require(keep_dims || count, Status::UnsupportedShape, "the number of axes must be known, got ",
              graph::to_string(axes->type));
   // Half precision accumulates in single, as reductions with known axes do.
-  const DType dtype = x->type.dtype, working = size_of(dtype) == 2 && is_float(dtype) ? DType::F32 : dtype;
+  const DType dtype = x->type.dtype;
+  const bool half = size_of(dtype) == 2 && is_float(dtype);
+  const DType working = half ? DType::F32 : dtype == DType::Bool ? DType::U8 : dtype;
   const int64_t rank = x->type.rank() - (keep_dims ? 0 : *count);
   in.require(rank >= 0, Status::InvalidModel, *count, " axes for ", graph::to_string(x->type));
   graph::TensorType type{working, {}, {}};

@@ -117,6 +117,17 @@ TEST_F(VerifyTest, FusedBodiesAreClosed) {
   expect_rejected("not defined before its use");
 }
 
+TEST_F(VerifyTest, GroupsBindWhatTheirNodesBind) {
+  graph::TensorType found{DType::I64, {2, g.fresh_symbol("found")}, {}};
+  Node* node = g.create(g.body(), nullptr, Op::fused, std::make_shared<FusedAttrs>(), {x}, {found});
+  Region* region = g.add_region(node);
+  Value* inner = region->add_parameter(x->type);
+  Node* search = g.create(*region, nullptr, Op::nonzero, std::make_shared<NoAttrs>(), {inner}, {found});
+  g.create(*region, nullptr, Op::yield, std::make_shared<NoAttrs>(), {search->result()}, {});
+  g.set_outputs({node->result()}, {"y"});
+  EXPECT_NO_THROW(verify(g));
+}
+
 TEST_F(VerifyTest, UnboundSymbols) {
   Value* y = b.iota(DType::I64, {g.symbol("M")}, 0);
   g.set_outputs({y}, {"y"});

@@ -21,6 +21,15 @@ TEST(OnnxBinary, LegacyBroadcastAxis) {
                 DType::F32, {2, 2}, {0, 10, 2, 30});
 }
 
+TEST(OnnxReduce, BoolsOverRunTimeAxes) {
+  const auto reduced = [](const char* op) {
+    return run(OnnxCase{
+        .op = op, .opset = 20, .inputs = {bools({2, 3}, {0, 1, 0, 1, 1, 1}), i64({1}, {1})}, .dynamic = false})[0];
+  };
+  expect_tensor(reduced("ReduceMax"), DType::Bool, {2, 1}, {1, 1});
+  expect_tensor(reduced("ReduceMin"), DType::Bool, {2, 1}, {0, 1});
+}
+
 TEST(OnnxBinary, PowMixesTypes) {
   expect_tensor(one({.op = "Pow", .inputs = {f32({2}, {2, 3}), i64({2}, {3, 2})}}), DType::F32, {2}, {8, 9});
   expect_tensor(one({.op = "Pow", .inputs = {i64({2}, {4, 9}), f32({}, {0.5})}}), DType::I64, {2}, {2, 3});
