@@ -19,9 +19,25 @@ void Builder::insert_at_end(Region& region) {
   before_ = nullptr;
 }
 
+namespace {
+// Simplifies the dims of results and refuses those that no tensor has: negative ones, and more elements than memory.
+void settle(Op op, std::vector<TensorType>& types) {
+  for (TensorType& type : types) {
+    std::vector<int64_t> known;
+    for (Expr& dim : type.dims) {
+      dim = expr::simplify(dim);
+      auto value = expr::as_int(dim);
+      if (value.value_or(0) < 0)
+        fail(Status::InvalidModel, op_name(op), " would give ", to_string(type), ", which has a negative dim");
+      if (value) known.push_back(*value);
+    }
+    sardonyx::element_count(known);  // throws when the known dims alone are too many
+  }
+}
+}  // namespace
+
 Node* Builder::add_node(Op op, AttributesPtr attributes, std::vector<Value*> operands, std::vector<TensorType> types) {
-  for (TensorType& type : types)
-    for (Expr& dim : type.dims) dim = expr::simplify(dim);
+  settle(op, types);
   Node* node = graph_.create(*region_, before_, op, std::move(attributes), std::move(operands), std::move(types));
   node->sources = sources_;
   return node;
@@ -36,8 +52,7 @@ Node* Builder::create(Op op, AttributesPtr attributes, std::vector<Value*> opera
     operand_types.push_back(operand->type);
   }
   std::vector<TensorType> types = def.infer(*attributes, operand_types);
-  for (TensorType& type : types)
-    for (Expr& dim : type.dims) dim = expr::simplify(dim);
+  settle(op, types);
 
   std::optional<std::vector<Expr>> contents;
   bool may_fold = types.size() == 1 && op != Op::constant && op != Op::dims_tensor && op != Op::reorder;

@@ -1,4 +1,6 @@
 // Conv and ConvTranspose.
+#include <algorithm>
+
 #include "compiler/expr/simplify.h"
 #include "compiler/ops/onnx/spatial.h"
 #include "compiler/ops/onnx/versions.h"
@@ -43,6 +45,11 @@ std::vector<Value*> conv_transpose(Lowering& in) {
   const bool same = auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
   in.require(extra.size() == rank && pads.size() == 2 * rank, Status::InvalidModel, "pads [", join(pads, ","),
              "] and output_padding [", join(extra, ","), "] for ", rank, " spatial dims");
+  for (size_t i = 0; i < rank; ++i)
+    in.require(extra[i] >= 0 && extra[i] <= largest_spatial && std::max(pads[i], pads[i + rank]) <= largest_spatial &&
+                   kernel[i] <= largest_spatial,
+               Status::InvalidModel, "pads [", join(pads, ","), "], output_padding [", join(extra, ","),
+               "] or kernel [", join(kernel, ","), "] are out of range");
   auto wanted = in.attr_ints("output_shape", std::vector<int64_t>());
   if (wanted.size() == rank + 2) wanted.erase(wanted.begin(), wanted.begin() + 2);  // with N and C, as some write it
   in.require(wanted.empty() || wanted.size() == rank, Status::InvalidModel, "output_shape [", join(wanted, ","),

@@ -1,5 +1,6 @@
 // MaxUnpool: scatters values to the positions that MaxPool took them from.
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/spatial.h"
 #include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
@@ -11,11 +12,14 @@ std::vector<Value*> lower(Lowering& in) {
   int rank = x->type.rank();
   in.require(rank >= 3, Status::InvalidModel, "expected [N, C, spatial...], got ", graph::to_string(x->type));
   size_t spatial = size_t(rank - 2);
-  std::vector<int64_t> kernel = in.attr_ints("kernel_shape");
-  std::vector<int64_t> strides = in.attr_ints("strides", std::vector<int64_t>(spatial, 1));
+  in.require(in.has("kernel_shape"), Status::InvalidModel, "kernel_shape is required");
+  std::vector<int64_t> kernel = spatial_ints(in, "kernel_shape", spatial, 1);
+  std::vector<int64_t> strides = spatial_ints(in, "strides", spatial, 1);
   std::vector<int64_t> pads = in.attr_ints("pads", std::vector<int64_t>(2 * spatial, 0));
-  in.require(kernel.size() == spatial && strides.size() == spatial && pads.size() == 2 * spatial, Status::InvalidModel,
-             "kernel_shape, strides or pads do not fit ", spatial, " spatial dims");
+  in.require(pads.size() == 2 * spatial, Status::InvalidModel, "pads [", join(pads, ","), "] for ", spatial,
+             " spatial dims");
+  for (int64_t pad : pads)
+    in.require(pad >= 0 && pad <= largest_spatial, Status::InvalidModel, "pads [", join(pads, ","), "]");
   std::vector<Expr> dims(x->type.dims.begin(), x->type.dims.begin() + 2);
   for (size_t i = 0; i < spatial; ++i)
     dims.push_back((x->type.dims[i + 2] - 1) * Expr(strides[i]) + (kernel[i] - pads[i] - pads[i + spatial]));

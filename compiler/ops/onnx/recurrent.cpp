@@ -94,6 +94,7 @@ std::vector<Value*> lower(Lowering& in) {
              graph::to_string(r->type));
   const auto r_hidden = expr::as_int(r->type.dims[2]);
   const int64_t hidden = in.attr_int("hidden_size", r_hidden);
+  in.require(hidden > 0 && hidden <= int64_t{1} << 31, Status::InvalidModel, "hidden_size is ", hidden);
   const std::string direction = in.attr_string("direction", "forward");
   in.require(direction == "forward" || direction == "reverse" || direction == "bidirectional", Status::InvalidModel,
              "unknown direction '", direction, "'");

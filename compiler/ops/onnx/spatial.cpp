@@ -15,7 +15,9 @@ void add_pads(Lowering& in, Spatial& spatial, const std::vector<Expr>& dims, con
     const auto pads = in.attr_ints("pads", std::vector<int64_t>(2 * rank, 0));
     in.require(pads.size() == 2 * rank, Status::InvalidModel, "pads [", join(pads, ","), "] for ", rank,
                " spatial dims");
-    for (int64_t pad : pads) in.require(pad >= 0, Status::InvalidModel, "negative pads [", join(pads, ","), "]");
+    for (int64_t pad : pads)
+      in.require(pad >= 0 && pad <= largest_spatial, Status::InvalidModel, "pads [", join(pads, ","),
+                 "] must be at least 0 and at most ", largest_spatial);
     spatial.pads.assign(pads.begin(), pads.end());
     return;
   }
@@ -40,7 +42,8 @@ std::vector<int64_t> spatial_ints(Lowering& in, const char* name, size_t rank, i
   in.require(values.size() == rank, Status::InvalidModel, name, " [", join(values, ","), "] for ", rank,
              " spatial dims");
   for (int64_t value : values)
-    in.require(value > 0, Status::InvalidModel, name, " [", join(values, ","), "] must be positive");
+    in.require(value > 0 && value <= largest_spatial, Status::InvalidModel, name, " [", join(values, ","),
+               "] must be positive and at most ", largest_spatial);
   return values;
 }
 
@@ -49,6 +52,8 @@ Spatial resolve_spatial(Lowering& in, const Value* x, std::vector<int64_t> kerne
   const size_t rank = kernel.size();
   in.require(rank >= 1 && dims.size() == rank + 2, Status::InvalidModel, "input ", graph::to_string(x->type),
              " for a kernel [", join(kernel, ","), "]");
+  for (int64_t extent : kernel)
+    in.require(extent > 0 && extent <= largest_spatial, Status::InvalidModel, "a kernel [", join(kernel, ","), "]");
   Spatial spatial;
   spatial.kernel = std::move(kernel);
   spatial.strides = spatial_ints(in, "strides", rank, 1);

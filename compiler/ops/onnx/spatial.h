@@ -5,6 +5,9 @@
 
 namespace sardonyx::ops {
 
+// Larger strides, dilations, pads and kernels are refused, so that arithmetic on them does not overflow.
+inline constexpr int64_t largest_spatial = int64_t{1} << 31;
+
 struct Spatial {
   std::vector<int64_t> kernel, strides, dilations;
   std::vector<Expr> pads;      // [begin..., end...]
