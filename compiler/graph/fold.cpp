@@ -138,6 +138,8 @@ std::optional<Tensor> fold_constants(Op op, const Attributes& attributes, std::s
   int64_t count = sardonyx::element_count(*dims);
   if (count > max_contents && count * int64_t(size_of(result.dtype)) > max_folded_bytes) return std::nullopt;
   if (operands.empty() && count > max_contents) return std::nullopt;
+  // A bias or scale stays recognisable per channel whatever the extents are.
+  if (op == Op::broadcast && is_float(result.dtype) && dims->size() > 1) return std::nullopt;
   std::vector<Tensor> values;
   int64_t read = 0;
   for (Value* operand : operands) {

@@ -13,7 +13,8 @@
 namespace sardonyx::graph {
 
 // The result as a tensor when every operand is a constant and everything is small (result at most 64 elements or
-// 1 KiB); nothing when it is not, or when evaluating fails (the run will report it).
+// 1 KiB); nothing when it is not, or when evaluating fails (the run will report it). Float broadcasts to matrices and
+// beyond stay: passes and vendor kernels look for the operand behind them.
 std::optional<Tensor> fold_constants(Op op, const Attributes& attributes, std::span<Value* const> operands,
                                      const TensorType& result);
 

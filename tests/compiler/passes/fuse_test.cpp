@@ -76,7 +76,7 @@ TEST_F(Fuse, EveryUserOfABroadcastGetsItsOwn) {
   Value* bias = b.broadcast(input({16, 1, 1}), {1, 16, 8, 8});
   Value *x = input({1, 16, 8, 8}), *z = input({1, 16, 8, 8});
   EXPECT_EQ(fused({b.add(conv(x, 16), bias), b.add(conv(z, 16), bias)}),
-            (Groups{"conv broadcast binary", "conv broadcast binary"}));
+            (Groups{"broadcast conv binary", "conv broadcast binary"}));
 }
 
 TEST_F(Fuse, RowsTakeTheirProducers) {
