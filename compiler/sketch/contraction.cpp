@@ -20,6 +20,21 @@ constexpr Shape wide_tiles[] = {{14, 2}, {12, 2}, {8, 3}, {7, 3}, {6, 4}, {28, 1
 constexpr Shape narrow_tiles[] = {{6, 2}, {4, 3}, {12, 1}, {4, 2}, {1, 6}, {1, 4}, {1, 2}, {1, 1}};
 constexpr size_t most_proposals = 4;
 
+// Panels must not straddle groups of a grouped convolution: the quotient of the vector axis by the group size has to be
+// one value per panel.
+bool keeps_groups_apart(const TileProblem& tile, int64_t width) {
+  const VarPtr& v = tile.axes[size_t(tile.vector_axis)].var;
+  bool apart = true;
+  expr::visit(tile.body, [&](const Expr& x) {
+    if (x->kind != expr::Kind::Div || x->args[0]->kind != expr::Kind::Var || x->args[0]->var != v) return true;
+    auto group = expr::as_int(x->args[1]);
+    bool block = group && width % *group == 0;  // a channel block inside the panel
+    apart = apart && group && (block || *group % width == 0);
+    return true;
+  });
+  return apart;
+}
+
 std::vector<TileShape> shapes(const TileProblem& tile, const Target& target) {
   int lanes = std::max(1, target.vector_bytes / int(size_of(tile.dtype)));
   bool wide = target.vector_registers >= 32;
@@ -30,6 +45,7 @@ std::vector<TileShape> shapes(const TileProblem& tile, const Target& target) {
   std::vector<TileShape> list;
   for (const Shape& s : table) {
     if (s.nv > std::max<int64_t>(vectors, 1)) continue;
+    if (s.nv > 1 && !keeps_groups_apart(tile, int64_t{s.nv} * lanes)) continue;
     if (s.rows > rows && s.rows > 1 && !symbolic_rows) {
       // Fewer rows than the tile: the tile shrinks.
       if (rows <= 1) continue;

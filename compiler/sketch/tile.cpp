@@ -352,15 +352,22 @@ class TileBuilder {
     const Loop& loop = loops_[depth];
     bool unrolled_taps = t.edge && !row_loops_.empty() && row_loops_[0] == depth;
     if (unrolled_taps) {
+      // Neighbouring taps that are on for the same rows share a loop; taps that are on for none are left out.
       std::vector<Stmt> copies;
-      for (int64_t i = 0; i < taps(); ++i) {
-        bool used = false;
-        int64_t start = *expr::as_int(expr::simplify(t.row0));
-        for (int64_t r = 0; r < t.rows; ++r) used = used || holds(start + r, i);
-        if (!used) continue;
+      int64_t start = *expr::as_int(expr::simplify(t.row0));
+      auto rows_on = [&](int64_t i) {
+        std::vector<bool> on;
+        for (int64_t r = 0; r < t.rows; ++r) on.push_back(holds(start + r, i));
+        return on;
+      };
+      for (int64_t first = 0, last; first < taps(); first = last) {
+        std::vector<bool> on = rows_on(first);
+        for (last = first + 1; last < taps() && rows_on(last) == on;) ++last;
+        if (std::find(on.begin(), on.end(), true) == on.end()) continue;
+        VarPtr i = loop_var(loop.axis.var->name, last - first);
         expr::Substitution here = bound;
-        here[loop.axis.var.get()] = Expr(i);
-        copies.push_back(reduction(t, acc, depth + 1, here, i));
+        here[loop.axis.var.get()] = Expr(first) + Expr(i);
+        copies.push_back(tensor::make_for(ForKind::Serial, i, last - first, reduction(t, acc, depth + 1, here, first)));
       }
       return tensor::make_block(std::move(copies));
     }

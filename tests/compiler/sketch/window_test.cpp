@@ -124,6 +124,9 @@ TEST(Window, GroupsAndDepthwise) {
   Conv c;
   c.ic = 8, c.oc = 12, c.groups = 4, c.h = 9, c.w = 11;
   expect_conv(c, true);
+  c.ic = 64, c.oc = 96, c.groups = 2;
+  c.blocked_in = c.blocked_out = true;
+  expect_conv(c);
   c.ic = c.oc = c.groups = 32;
   for (int64_t stride : {1, 2}) {
     c.stride = stride;
