@@ -66,7 +66,12 @@ std::optional<Layouts> window_layouts(const Node& group, int block) {
   bool depthwise =
       groups > 1 && expr::is_const(image.dims[1], groups) && expr::is_const(anchor->result()->type.dims[1], groups);
   bool block_image = blockable(image);
-  if (groups > 1 && !(depthwise && block_image)) return std::nullopt;
+  auto whole_blocks = [&](const graph::TensorType& type) {  // per group
+    auto channels = expr::as_int(type.dims[1]);
+    return channels && (*channels / groups) % block == 0;
+  };
+  bool grouped = groups > 1 && !depthwise && whole_blocks(image) && whole_blocks(anchor->result()->type);
+  if (groups > 1 && !((depthwise || grouped) && block_image)) return std::nullopt;
   if (pooled && !block_image) return std::nullopt;
   Layouts layouts;
   Layout blocked = Layout::blocked(1, block);
