@@ -140,7 +140,7 @@ class Fuser {
     std::vector<const Node*> stack;
     auto push = [&](const Value* value) {
       Node* producer = value->producer;
-      if (producer && producer->parent == &region_ && order_.at(producer) > first && visited.insert(producer).second)
+      if (producer && producer->parent == &region_ && order_.at(producer) >= first && visited.insert(producer).second)
         stack.push_back(producer);
     };
     for (const Value* operand : node.operands)

@@ -72,6 +72,14 @@ TEST_F(Fuse, NoPathLeavesAndReEnters) {
   graph::verify(graph);
 }
 
+TEST_F(Fuse, NoPathReEntersToADeadNode) {
+  Value* y = b.softmax(input({4, 8}), -1);
+  Value* total = b.reduce(graph::ReduceFunction::Sum, y, {1}, true);
+  b.add(y, total);  // nothing uses it
+  EXPECT_EQ(fused({total}).front(), "softmax");
+  graph::verify(graph);
+}
+
 TEST_F(Fuse, EveryUserOfABroadcastGetsItsOwn) {
   Value* bias = b.broadcast(input({16, 1, 1}), {1, 16, 8, 8});
   Value *x = input({1, 16, 8, 8}), *z = input({1, 16, 8, 8});
