@@ -14,7 +14,8 @@ std::vector<Expr> part_sizes(Lowering& in, const Expr& dim) {
     return {sizes.begin(), sizes.end()};
   }
   int64_t count = in.attr_int("num_outputs", in.outputs());
-  in.require(count >= 1, Status::InvalidModel, "num_outputs is ", count);
+  constexpr int64_t most_parts = 1 << 16;
+  in.require(count >= 1 && count <= most_parts, Status::InvalidModel, "num_outputs is ", count);
   bool may_be_smaller = in.version() >= 18;
   Expr size = expr::simplify(may_be_smaller ? expr::ceil_div(dim, count) : dim / count);
   std::vector<Expr> sizes(size_t(count), size);

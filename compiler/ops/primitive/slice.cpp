@@ -22,9 +22,12 @@ std::vector<TensorType> infer_slice(const Attributes& attributes, Types operands
     const auto start = expr::as_int(slice.starts[i]), count = expr::as_int(slice.dims[i]),
                dim = expr::as_int(x.dims[i]);
     if (!start || !count || !dim || *count == 0) continue;
-    const int64_t last = *start + (*count - 1) * slice.steps[i];
-    require(*count > 0 && *start >= 0 && *start < *dim && last >= 0 && last < *dim, Status::InvalidModel, "slice of ",
-            graph::to_string(x), " on axis ", i, " reads [", *start, ", ", last, "]");
+    int64_t last = 0;
+    const bool fits = *count > 0 && *start >= 0 && *start < *dim &&
+                      !__builtin_mul_overflow(*count - 1, slice.steps[i], &last) &&
+                      !__builtin_add_overflow(last, *start, &last) && last >= 0 && last < *dim;
+    require(fits, Status::InvalidModel, "slice of ", graph::to_string(x), " on axis ", i, " reads ", *count,
+            " elements from ", *start, " on");
   }
   return {{x.dtype, simplified(slice.dims), {}}};
 }
