@@ -45,6 +45,8 @@ void split_conjunction(const Expr& e, std::vector<Expr>& parts) {
   }
 }
 
+constexpr int64_t prefetch_bytes = 8192;
+
 // One reduction loop: its variable runs over [low, high) of the full extent.
 struct Loop {
   Axis axis;
@@ -343,6 +345,19 @@ class TileBuilder {
         }
         return tensor::make_store(acc, {row, q}, tensor::combine(tile_.reduce, expr::load(acc, {row, q}), value));
       }));
+    }
+    // Few rows stream the panels from memory: ask for what comes two pages later, which hardware prefetchers, stopping
+    // at page ends, do not.
+    if (t.rows <= 4 && !taps.empty()) {
+      for (const sketch::Packed& p : packed_) {
+        Index ahead{Expr(panel_)};
+        for (const Loop& l : loops_) ahead.push_back(taps.at(l.axis.var.get()));
+        int64_t row_bytes = width_ * int64_t(size_of(p.buffer->dtype));
+        ahead.back() = ahead.back() + Expr(std::max<int64_t>(1, prefetch_bytes / row_bytes));
+        VarPtr j = loop_var("j", t.vectors);
+        ahead.push_back(Expr(j) * shape_.lanes);
+        parts.push_back(tensor::make_for(ForKind::Unrolled, j, t.vectors, tensor::make_prefetch(p.buffer, ahead)));
+      }
     }
     return tensor::make_block(std::move(parts));
   }
