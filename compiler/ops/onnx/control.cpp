@@ -16,6 +16,12 @@ std::vector<Value*> lower_if(Lowering& in) {
 
 std::vector<Value*> lower_loop(Lowering& in) {
   const Subgraph& subgraph = in.attr_graph("body");
+  auto expect_scalar = [&](Value* value, DType dtype, const char* what) {
+    in.require(!value || value->type.dtype == dtype, Status::InvalidModel, "the ", what, " is ",
+               value ? graph::to_string(value->type) : "", ", expected ", dtype_name(dtype));
+  };
+  expect_scalar(in.optional(0), DType::I64, "trip count");
+  expect_scalar(in.optional(1), DType::Bool, "condition");
   std::vector<Value*> carried;
   for (int i = 2; i < in.inputs(); ++i) carried.push_back(in[i]);
   in.require(subgraph.inputs.size() == carried.size() + 2, Status::InvalidModel, "the body has ",
@@ -25,7 +31,9 @@ std::vector<Value*> lower_loop(Lowering& in) {
   return in.builder().loop(in.optional(0), in.optional(1), carried,
                            [&](Builder& builder, Value* iteration, Value* condition, std::vector<Value*> values) {
                              values.insert(values.begin(), {iteration, condition});
-                             return subgraph.build(builder, values);
+                             values = subgraph.build(builder, values);
+                             expect_scalar(values.at(0), DType::Bool, "body's condition");
+                             return values;
                            });
 }
 

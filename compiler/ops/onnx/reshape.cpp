@@ -10,7 +10,8 @@ namespace {
 
 void collect_factors(const Expr& e, std::vector<Expr>* factors, int64_t* constant) {
   if (auto value = expr::as_int(e)) {
-    *constant *= *value;
+    bool overflow = __builtin_mul_overflow(*constant, *value, constant);
+    require(!overflow, Status::UnsupportedShape, "a shape whose element count overflows");
   } else if (e->kind == expr::Kind::Mul) {
     for (const Expr& arg : e->args) collect_factors(arg, factors, constant);
   } else {
