@@ -300,8 +300,9 @@ void split_broadcasts(Region& region) {
 }
 }  // namespace
 
-bool fuse(graph::Graph& graph, PassContext&) {
-  bool changed = false;
+bool fuse(graph::Graph& graph, PassContext& context) {
+  // A dead epilogue would place its group behind users of the value that leaves.
+  bool changed = eliminate_dead(graph, context);
   for_each_region(graph, split_broadcasts);
   for_each_region(graph, [&](Region& region) { changed |= Fuser(region).run(); });
   return changed;

@@ -80,6 +80,14 @@ TEST_F(Fuse, NoPathReEntersToADeadNode) {
   graph::verify(graph);
 }
 
+TEST_F(Fuse, DeadNodesDoNotDelayTheirGroup) {
+  Value* y = b.exp(b.matmul(input({4, 8}), weights({8, 8})));
+  Value* flipped = b.transpose(y, {1, 0});
+  b.neg(b.neg(y));  // nothing uses it
+  EXPECT_EQ(fused({y, b.softmax(flipped, -1)}), (Groups{"matmul unary", "transpose", "softmax"}));
+  graph::verify(graph);
+}
+
 TEST_F(Fuse, EveryUserOfABroadcastGetsItsOwn) {
   Value* bias = b.broadcast(input({16, 1, 1}), {1, 16, 8, 8});
   Value *x = input({1, 16, 8, 8}), *z = input({1, 16, 8, 8});
