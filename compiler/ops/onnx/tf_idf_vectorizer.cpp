@@ -83,7 +83,9 @@ std::vector<Value*> lower(Lowering& in) {
     in.require((end - begins[level]) % n == 0, Status::InvalidModel, "the pool has parts of ", n, "-grams");
     grams += (end - begins[level]) / n;
   }
-  const bool placed = std::all_of(places.begin(), places.end(), [](int64_t place) { return place >= 0; });
+  constexpr int64_t most_places = int64_t{1} << 40;  // of the result: more is no tensor of any machine
+  const bool placed =
+      std::all_of(places.begin(), places.end(), [](int64_t place) { return place >= 0 && place < most_places; });
   in.require(placed && grams == int64_t(places.size()) && grams > 0, Status::InvalidModel, "ngram_indexes has ",
              places.size(), " entries for ", grams, " n-grams");
   Tensor weights(DType::F32, {grams});
