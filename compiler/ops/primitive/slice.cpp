@@ -23,11 +23,12 @@ std::vector<TensorType> infer_slice(const Attributes& attributes, Types operands
                dim = expr::as_int(x.dims[i]);
     if (!start || !count || !dim || *count == 0) continue;
     int64_t last = 0;
-    const bool fits = *count > 0 && *start >= 0 && *start < *dim &&
-                      !__builtin_mul_overflow(*count - 1, slice.steps[i], &last) &&
-                      !__builtin_add_overflow(last, *start, &last) && last >= 0 && last < *dim;
-    require(fits, Status::InvalidModel, "slice of ", graph::to_string(x), " on axis ", i, " reads ", *count,
-            " elements from ", *start, " on");
+    const bool overflow = __builtin_sub_overflow(*count, int64_t{1}, &last) ||
+                          __builtin_mul_overflow(last, slice.steps[i], &last) ||
+                          __builtin_add_overflow(last, *start, &last);
+    const bool fits = !overflow && *count > 0 && *start >= 0 && *start < *dim && last >= 0 && last < *dim;
+    require(fits, Status::InvalidModel, "slice of ", graph::to_string(x), " on axis ", i, " reads [", *start, ", ",
+            last, "]");
   }
   return {{x.dtype, simplified(slice.dims), {}}};
 }
