@@ -432,18 +432,20 @@ Emitter::Value* Emitter::emit_load(const Expr& e) {
   int lanes = e->type.lanes;
   llvm::Align align(size_of(e->buffer->dtype));
   expr::Type type{e->buffer->dtype, lanes};
+  // Registers never fault, and a masked access would keep them in memory.
+  bool guarded = guard_ && e->buffer->scope != expr::Buffer::Scope::Register;
   if (lanes == 1) {
     Value* at = address(e->buffer, index);
-    if (guard_) at = b_.CreateSelect(any(guard_), at, dummy_);
+    if (guarded) at = b_.CreateSelect(any(guard_), at, dummy_);
     return from_memory(with_alias(b_.CreateAlignedLoad(memory_type(type), at, align), e->buffer), type);
   }
   if (index->kind == Kind::Broadcast) {
     Value* at = address(e->buffer, index->args[0]);
-    if (guard_) at = b_.CreateSelect(any(guard_), at, dummy_);
+    if (guarded) at = b_.CreateSelect(any(guard_), at, dummy_);
     Value* one = with_alias(b_.CreateAlignedLoad(memory_type({type.dtype, 1}), at, align), e->buffer);
     return splat(from_memory(one, {type.dtype, 1}), lanes);
   }
-  Value* mask = lanes_guard(lanes);
+  Value* mask = guarded ? lanes_guard(lanes) : nullptr;
   bool ramp = index->kind == Kind::Ramp;
   if (ramp && expr::is_const(index->args[1], 1)) {
     Value* at = address(e->buffer, index->args[0]);
