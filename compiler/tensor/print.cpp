@@ -103,7 +103,7 @@ class Verifier {
 
  private:
   void check_access(const BufferPtr& buffer, size_t rank) {
-    check(rank == (buffer->flat ? 1 : buffer->dims.size()), "buffer ", buffer->name, " of rank ", buffer->dims.size(),
+    check(rank == buffer->dims.size() || rank == 1, "buffer ", buffer->name, " of rank ", buffer->dims.size(),
           " is indexed with ", rank, " indices");
     check(buffer->scope == Buffer::Scope::Global || allocated_.count(buffer.get()), "buffer ", buffer->name,
           " is used outside its allocation");

@@ -14,8 +14,8 @@ struct Target {
   int vector_registers = 16;
   int64_t l1_bytes = 32 << 10, l2_bytes = 1 << 20, l3_bytes = 8 << 20;
   int cores = 1;
-  double flops_per_ns = 16;           // one core, f32 multiply-adds counted as two
-  double bytes_per_ns = 10;           // one core, from memory
+  double flops_per_ns = 16;  // one core, f32 multiply-adds counted as two
+  double bytes_per_ns = 10;  // one core, from memory
 };
 
 // Named integer knobs of a schedule family: "mr=14 nv=2".
