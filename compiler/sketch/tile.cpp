@@ -46,6 +46,7 @@ void split_conjunction(const Expr& e, std::vector<Expr>& parts) {
 }
 
 constexpr int64_t prefetch_bytes = 8192;
+constexpr int64_t most_edge_copies = 48;  // keeps code, and the time to compile it, bounded
 
 // One reduction loop: its variable runs over [low, high) of the full extent.
 struct Loop {
@@ -203,7 +204,17 @@ class TileBuilder {
       });
       if (!pure) return false;
     }
-    return row_loops_.size() <= 1;
+    return row_loops_.size() <= 1 && edge_copies() <= most_edge_copies;
+  }
+
+  // How many copies of the inner loops the edge tiles would make.
+  int64_t edge_copies() const {
+    int64_t extent = *constant(row_.extent), blocks = (extent + shape_.rows - 1) / shape_.rows, copies = 0;
+    for (int64_t b = 0; b < blocks && copies <= most_edge_copies; ++b) {
+      int64_t start = b * extent / blocks, rows = (b + 1) * extent / blocks - start;
+      if (edge(start, rows)) copies += taps();
+    }
+    return copies;
   }
 
   bool holds(int64_t row, int64_t tap) const {

@@ -98,6 +98,13 @@ TEST(Window, StridesDilationsAndOddChannels) {
   }
 }
 
+TEST(Window, WideKernelsStaySmall) {
+  Conv c;
+  c.h = 3, c.w = 40, c.kernel = 25, c.pad = 12;
+  c.blocked_in = c.blocked_out = true;
+  expect_conv(c);
+}
+
 TEST(Window, PartialChannelBlocks) {
   for (int64_t channels : {24, 40}) {
     for (int64_t kernel : {1, 3}) {
