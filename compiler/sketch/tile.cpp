@@ -321,6 +321,7 @@ class TileBuilder {
     bool clamp = false;  // rows beyond the extent read the last one and store nothing
     bool mask = false;   // lanes beyond the vector extent are off
     bool edge = false;   // row0 is constant; padding is decided per point
+    Expr ordinal{};      // which row tile of the panel this is, when tiles of one panel follow each other
   };
 
   // Straight code over `rows` rows and all vectors of the tile; f gets the row within the tile and the lane within the
@@ -368,6 +369,15 @@ class TileBuilder {
         VarPtr j = loop_var("j", t.vectors);
         ahead.push_back(Expr(j) * shape_.lanes);
         parts.push_back(tensor::make_for(ForKind::Unrolled, j, t.vectors, tensor::make_prefetch(p.buffer, ahead)));
+      }
+    }
+    // Each row tile asks for a part of the next panel, so that it lies in L2 when its turn comes.
+    if (t.ordinal.defined() && t.rows > 4 && !taps.empty()) {
+      for (const sketch::Packed& p : packed_) {
+        Index next{Expr(panel_) + 1};
+        for (const Loop& l : loops_) next.push_back(taps.at(l.axis.var.get()));
+        next.push_back(t.ordinal % shape_.nv * shape_.lanes);
+        parts.push_back(tensor::make_prefetch(p.buffer, next));
       }
     }
     return tensor::make_block(std::move(parts));
@@ -494,6 +504,7 @@ class TileBuilder {
       Tile copy = t;
       copy.rows = rows;
       copy.row0 = row0;
+      if (panels_outermost()) copy.ordinal = blocks >= shape_.nv ? Expr(n) : row_of_tiles();
       return tile_code(copy);
     };
     Stmt body;
@@ -527,6 +538,7 @@ class TileBuilder {
   Stmt edge_rows(Tile t, int64_t blocks, int64_t big, int64_t small, int64_t big_count) const {
     std::vector<Stmt> parts;
     int64_t start = 0;
+    if (panels_outermost()) t.ordinal = row_of_tiles();
     for (int64_t b = 0; b < blocks;) {
       int64_t rows = b < big_count ? big : small;
       Tile here = t;
@@ -582,20 +594,33 @@ class TileBuilder {
     if (!group_) group_ = loop_var("group", groups);
   }
 
+  // The larger operand is walked once: its panels run outermost.
+  bool panels_outermost() const {
+    double vector_bytes = 0, other_bytes = 0;
+    for (const sketch::Packed& p : packed_) vector_bytes += typical_bytes(*p.buffer);
+    for (const Expr& load : distinct_nodes(tile_.body, Kind::Load)) {
+      if (!mentions(flat_offset(*load->buffer, load->args), vector_.var)) other_bytes += typical_bytes(*load->buffer);
+    }
+    return vector_bytes > other_bytes;
+  }
+
+  // The position of a row of tiles among those that share a panel: the innermost grid axis inside the panels.
+  Expr row_of_tiles() const {
+    for (size_t i = tile_.axes.size(); i-- > 0;) {
+      bool grid = int(i) != tile_.vector_axis && int(i) != tile_.row_axis;
+      if (grid && typical(tile_.axes[i].extent) >= shape_.nv) return Expr(tile_.axes[i].var);
+    }
+    return Expr();
+  }
+
   Result finish(const std::string& name, const Stmt& body) {
     std::vector<Axis> outer;
     for (size_t i = 0; i < tile_.axes.size(); ++i) {
       if (int(i) != tile_.vector_axis && int(i) != tile_.row_axis) outer.push_back(tile_.axes[i]);
     }
     Axis panels{panel_, panel_count_};
-    // The operand that is larger stays in cache longer: its panels run outermost.
-    double vector_bytes = 0, other_bytes = 0;
-    for (const sketch::Packed& p : packed_) vector_bytes += typical_bytes(*p.buffer);
-    for (const Expr& load : distinct_nodes(tile_.body, Kind::Load)) {
-      if (!mentions(flat_offset(*load->buffer, load->args), vector_.var)) other_bytes += typical_bytes(*load->buffer);
-    }
     std::vector<Axis> grid;
-    bool panels_first = vector_bytes > other_bytes;
+    bool panels_first = panels_outermost();
     if (panels_first) grid.push_back(panels);
     grid.insert(grid.end(), outer.begin(), outer.end());
     if (!panels_first) grid.push_back(panels);
