@@ -176,6 +176,24 @@ class Assembly {
   std::unordered_map<const expr::Buffer*, int> numbers_;
 };
 
+// An invocation with another estimate of its cost.
+class Repriced : public runtime::Invocation {
+ public:
+  Repriced(std::shared_ptr<const runtime::Invocation> inner, double cost) : inner_(std::move(inner)) {
+    grid = inner_->grid;
+    scratch_bytes = inner_->scratch_bytes;
+    grain = inner_->grain;
+    cost_ns = cost;
+  }
+  int32_t run(void* const* buffers, const int64_t* dims, void* scratch, int64_t begin,
+              int64_t end) const noexcept override {
+    return inner_->run(buffers, dims, scratch, begin, end);
+  }
+
+ private:
+  std::shared_ptr<const runtime::Invocation> inner_;
+};
+
 // Two schedules of one product over the same operands: `tiled` for many rows, `single` for up to `few_rows`.
 class RowVariants : public runtime::Kernel {
  public:
@@ -188,12 +206,18 @@ class RowVariants : public runtime::Kernel {
   std::shared_ptr<const runtime::Invocation> prepare(std::span<const int64_t> dims) const override {
     std::unordered_map<const expr::Variable*, int64_t> values;
     for (size_t i = 0; i < symbols_.size(); ++i) values[symbols_[i].get()] = dims[i];
-    return (expr::evaluate(rows_, values) <= few_rows ? single_ : tiled_)->prepare(dims);
+    int64_t rows = expr::evaluate(rows_, values);
+    if (rows > few_rows) return tiled_->prepare(dims);
+    // Families price run-time extents as typical ones; too high a price would send a tiny run to another thread.
+    auto invocation = single_->prepare(dims);
+    double cost = invocation->cost_ns * double(rows) / typical_rows;
+    return std::make_shared<Repriced>(std::move(invocation), cost);
   }
 
  private:
   // A single row costs about a quarter of a tile of 14, whose unused rows are computed too.
   static constexpr int64_t few_rows = 3;
+  static constexpr double typical_rows = 64;  // what the sketches take for a run-time extent
   runtime::KernelPtr tiled_, single_;
   std::vector<expr::VarPtr> symbols_;
   expr::Expr rows_;
