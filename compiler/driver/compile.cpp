@@ -1,7 +1,6 @@
 #include "compiler/driver/compile.h"
 
 #include <chrono>
-#include <thread>
 #include <unordered_map>
 
 #include "compiler/driver/emit.h"
