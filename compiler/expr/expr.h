@@ -127,7 +127,9 @@ struct Buffer {
   DType dtype = DType::F32;
   std::vector<Expr> dims;
   bool flat = false;
-  enum class Scope : uint8_t { Global, Scratch, Register } scope = Scope::Global;
+  // Global: an argument of the kernel. Scratch: memory of one grid index. Register: private values, constant dims.
+  // Local: shared by the lanes of one grid index (compiler/tensor/loop.h), constant dims.
+  enum class Scope : uint8_t { Global, Scratch, Register, Local } scope = Scope::Global;
 };
 using BufferPtr = std::shared_ptr<const Buffer>;
 

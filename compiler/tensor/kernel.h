@@ -17,6 +17,7 @@ struct LoweredKernel {
   int outputs = 1;                 // how many of the last buffers are written
   std::vector<VarPtr> symbols;     // values arrive in `dims` in this order
   std::vector<Axis> grid;          // outermost first; may be empty (one index)
+  int lanes = 1;                   // work-items of one grid index: the extent of the body's Lane loops
   Stmt body;
   Expr scratch_bytes = 0;
   double cost_ns_per_index = 0;  // one grid index on one core

@@ -6,6 +6,24 @@
 //   Grid      independent iterations; the launch enumerates them (they are stripped before code generation)
 //   Vector    constant extent, becomes vector lanes; iterations are independent
 //   Unrolled  constant extent, becomes straight code
+//   Lane      constant extent; independent iterations, shared by the work-items of one work-group
+//
+// Lanes. A grid index may be the work of one work-group of LoweredKernel::lanes work-items; a kernel without Lane loops
+// has one lane, and its grid indices are single work-items. The rules that let a device run Lane loops in parallel:
+//   - Every Lane loop of a kernel has the extent `lanes`, and one value of its variable is always the same work-item.
+//   - What happened before a Lane loop is visible inside it, and what happens inside is visible after it: a device puts
+//     a barrier before and after. Inside, no iteration reads what another one writes.
+//   - Lane loops lie under Serial and Unrolled loops, Ifs, Lets and Allocates only. What lies around them depends on no
+//     lane, so all work-items take the same way; it stores nothing (in a kernel with lanes every Store is in a Lane
+//     loop).
+//   - Local buffers (constant dims) are shared by the lanes. A Register buffer that is allocated inside a Lane loop
+//     belongs to its iteration. One that is allocated outside has the extent `lanes` as its first dim and the Lane
+//     variable as first index of every access: a part private to each lane, which lives across Lane loops. After
+//     flattening, the private offset is the flat index with 0 for the Lane variable.
+//   - A Check that fails inside a Lane loop ends that iteration; the kernel then returns its code and has no other
+//     defined effect.
+// Where lanes do not exist (LLVM), a Lane loop is a serial loop.
+//
 // Example, one point of a matrix product with its reduction:
 //   store C[i, j] = 0
 //   for k < K
@@ -21,12 +39,12 @@
 
 namespace sardonyx::tensor {
 
-enum class ForKind : uint8_t { Serial, Grid, Vector, Unrolled };
+enum class ForKind : uint8_t { Serial, Grid, Vector, Unrolled, Lane };
 
 enum class StmtKind : uint8_t {
   For,       // for var in [0, extent): body[0]
   Store,     // buffer[index...] = value; a vector value needs one vector index
-  Allocate,  // buffer lives inside body[0]; its scope is Scratch (sized memory) or Register (constant dims)
+  Allocate,  // buffer lives inside body[0]; its scope is Scratch (sized memory), Register or Local (constant dims)
   If,        // condition ? body[0] : body[1] (optional); a vector condition masks lanes
   Block,     // body in order
   Let,       // var = value (I64) in body[0]
@@ -87,9 +105,9 @@ Expr mutate_shared(const Expr& e, const std::function<Expr(const Expr&)>& f);
 
 std::string to_string(const Stmt& stmt);
 
-// Throws Error(InternalError) unless every variable is bound (by a loop, a Let or `free`), every Scratch and Register
-// buffer is used inside its Allocate, indices have the buffer's rank, types agree, and Vector/Unrolled extents are
-// constant.
+// Throws Error(InternalError) unless every variable is bound (by a loop, a Let or `free`), every buffer that is not
+// Global is used inside its Allocate, indices have the buffer's rank, types agree, Vector/Unrolled/Lane extents and
+// Register/Local dims are constant, and the rules of Lane loops hold.
 void verify(const Stmt& stmt, const std::vector<VarPtr>& free);
 
 // A program as loops, before and during scheduling.

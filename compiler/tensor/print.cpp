@@ -22,7 +22,7 @@ void print(const Stmt& stmt, int depth, std::string& out) {
   std::string pad(size_t(depth) * 2, ' ');
   switch (stmt->kind) {
     case StmtKind::For: {
-      static constexpr const char* names[] = {"for", "grid", "vector", "unrolled"};
+      static constexpr const char* names[] = {"for", "grid", "vector", "unrolled", "lane"};
       out += str(pad, names[int(stmt->for_kind)], " ", stmt->var->name, " < ", expr::to_string(stmt->extent), "\n");
       print(stmt->body[0], depth + 1, out);
       break;
@@ -30,11 +30,13 @@ void print(const Stmt& stmt, int depth, std::string& out) {
     case StmtKind::Store:
       out += str(pad, "store ", stmt->buffer->name, index_text(stmt->index), " = ", expr::to_string(stmt->value), "\n");
       break;
-    case StmtKind::Allocate:
-      out += str(pad, stmt->buffer->scope == Buffer::Scope::Register ? "register " : "scratch ",
-                 dtype_name(stmt->buffer->dtype), " ", stmt->buffer->name, index_text(stmt->buffer->dims), "\n");
+    case StmtKind::Allocate: {
+      static constexpr const char* scopes[] = {"global", "scratch", "register", "local"};
+      out += str(pad, scopes[int(stmt->buffer->scope)], " ", dtype_name(stmt->buffer->dtype), " ", stmt->buffer->name,
+                 index_text(stmt->buffer->dims), "\n");
       print(stmt->body[0], depth + 1, out);
       break;
+    }
     case StmtKind::If:
       out += str(pad, "if ", expr::to_string(stmt->condition), "\n");
       print(stmt->body[0], depth + 1, out);
@@ -65,6 +67,14 @@ class Verifier {
     for (const VarPtr& v : free) bound_.insert(v.get());
   }
 
+  void run(const Stmt& s) {
+    visit(s, [&](const Stmt& x) {
+      if (x->kind == StmtKind::For && x->for_kind == ForKind::Lane && !lanes_) lanes_ = expr::as_int(x->extent);
+      return true;
+    });
+    check_stmt(s);
+  }
+
   void check_stmt(const Stmt& s) {
     for (const Expr& e : s->index) check_expr(e);
     if (s->extent.defined()) check_expr(s->extent);
@@ -75,9 +85,10 @@ class Verifier {
     }
     switch (s->kind) {
       case StmtKind::For:
-        if (s->for_kind == ForKind::Vector || s->for_kind == ForKind::Unrolled) {
+        if (s->for_kind == ForKind::Vector || s->for_kind == ForKind::Unrolled || s->for_kind == ForKind::Lane) {
           check(expr::as_int(s->extent).has_value(), "loop ", s->var->name, " needs a constant extent");
         }
+        if (s->for_kind == ForKind::Vector || s->for_kind == ForKind::Lane) return check_parallel_loop(s);
         [[fallthrough]];
       case StmtKind::Let: {
         check(bound_.insert(s->var.get()).second, "variable ", s->var->name, " is bound twice");
@@ -86,12 +97,15 @@ class Verifier {
         return;
       }
       case StmtKind::Allocate:
+        check_allocation(*s->buffer);
         allocated_.insert(s->buffer.get());
         check_stmt(s->body[0]);
         allocated_.erase(s->buffer.get());
+        private_.erase(s->buffer.get());
         return;
       case StmtKind::Store:
-        check_access(s->buffer, s->index.size());
+        check_access(s->buffer, s->index);
+        check(lane_ || !lanes_, "store to ", s->buffer->name, " outside the Lane loops of its kernel");
         check(s->value->type.dtype == s->buffer->dtype, "store of ", dtype_name(s->value->type.dtype), " to ",
               dtype_name(s->buffer->dtype), " buffer ", s->buffer->name);
         break;
@@ -102,21 +116,58 @@ class Verifier {
   }
 
  private:
-  void check_access(const BufferPtr& buffer, size_t rank) {
+  void check_parallel_loop(const Stmt& s) {
+    check(bound_.insert(s->var.get()).second, "variable ", s->var->name, " is bound twice");
+    bool lane = s->for_kind == ForKind::Lane;
+    if (lane) {
+      check(!lane_ && !in_vector_, "Lane loop ", s->var->name, " lies inside a Lane or Vector loop");
+      check(expr::as_int(s->extent) == lanes_, "Lane loop ", s->var->name,
+            " has another extent than its kernel's others");
+      lane_ = s->var.get();
+    }
+    bool outer = in_vector_;
+    in_vector_ = in_vector_ || !lane;
+    check_stmt(s->body[0]);
+    in_vector_ = outer;
+    if (lane) lane_ = nullptr;
+    bound_.erase(s->var.get());
+  }
+
+  void check_allocation(const Buffer& buffer) {
+    bool constant = buffer.scope == Buffer::Scope::Register || buffer.scope == Buffer::Scope::Local;
+    for (const Expr& d : buffer.dims) {
+      check(!constant || expr::as_int(d), "buffer ", buffer.name, " has symbolic dims");
+    }
+    check(buffer.scope != Buffer::Scope::Local || !lane_, "Local buffer ", buffer.name, " is allocated by a lane");
+    if (buffer.scope != Buffer::Scope::Register || !lanes_ || lane_) return;
+    check(!buffer.dims.empty() && expr::as_int(buffer.dims[0]) == lanes_, "the first dim of register buffer ",
+          buffer.name, " is not the number of lanes");
+    private_.insert(&buffer);
+  }
+
+  void check_access(const BufferPtr& buffer, const std::vector<Expr>& index) {
+    size_t rank = index.size();
     check(rank == buffer->dims.size() || rank == 1, "buffer ", buffer->name, " of rank ", buffer->dims.size(),
           " is indexed with ", rank, " indices");
+    if (private_.count(buffer.get())) {
+      bool own = rank != buffer->dims.size() || (index[0]->kind == Kind::Var && index[0]->var.get() == lane_);
+      check(lane_ && own, "register buffer ", buffer->name, " is read or written across lanes");
+    }
     check(buffer->scope == Buffer::Scope::Global || allocated_.count(buffer.get()), "buffer ", buffer->name,
           " is used outside its allocation");
   }
 
   void check_expr(const Expr& e) {
     if (e->kind == Kind::Var) check(bound_.count(e->var.get()) > 0, "variable ", e->var->name, " is not bound");
-    if (e->kind == Kind::Load) check_access(e->buffer, e->args.size());
+    if (e->kind == Kind::Load) check_access(e->buffer, e->args);
     for (const Expr& a : e->args) check_expr(a);
   }
 
   std::unordered_set<const expr::Variable*> bound_;
-  std::unordered_set<const Buffer*> allocated_;
+  std::unordered_set<const Buffer*> allocated_, private_;  // private_: a part per lane
+  std::optional<int64_t> lanes_;                           // extent of the kernel's Lane loops, if it has any
+  const expr::Variable* lane_ = nullptr;                   // of the Lane loop around the statement
+  bool in_vector_ = false;
 };
 
 }  // namespace
@@ -127,6 +178,6 @@ std::string to_string(const Stmt& stmt) {
   return out;
 }
 
-void verify(const Stmt& stmt, const std::vector<VarPtr>& free) { Verifier(free).check_stmt(stmt); }
+void verify(const Stmt& stmt, const std::vector<VarPtr>& free) { Verifier(free).run(stmt); }
 
 }  // namespace sardonyx::tensor

@@ -136,11 +136,11 @@ void Emitter::emit(const Stmt& stmt) {
       return;
     }
     case StmtKind::Allocate: {
-      if (stmt->buffer->scope == Buffer::Scope::Register) {
+      if (stmt->buffer->scope != Buffer::Scope::Scratch) {
         int64_t count = 1;
         for (const Expr& d : stmt->buffer->dims) {
           auto extent = expr::as_int(d);
-          check(extent.has_value(), "register buffer ", stmt->buffer->name, " has symbolic dims");
+          check(extent.has_value(), "buffer ", stmt->buffer->name, " has symbolic dims");
           count *= *extent;
         }
         llvm::IRBuilder<> entry(&function_->getEntryBlock(), function_->getEntryBlock().begin());
@@ -174,7 +174,8 @@ void Emitter::emit_for(const StmtNode& loop) {
     unrolled_.clear();
     return;
   }
-  check(loop.for_kind == tensor::ForKind::Serial, "loop ", loop.var->name, " was not lowered");
+  bool serial = loop.for_kind == tensor::ForKind::Serial || loop.for_kind == tensor::ForKind::Lane;
+  check(serial, "loop ", loop.var->name, " was not lowered");
   counted_loop(b_.getInt64(0), evaluate(loop.extent), "loop", [&](Value* counter) {
     variables_[loop.var.get()] = counter;
     emit(loop.body[0]);

@@ -195,5 +195,37 @@ TEST_F(Schedule, VerifierRejectsWhatIsNotWellFormed) {
   EXPECT_THROW(tensor::verify(twice, {}), Error);
 }
 
+TEST_F(Schedule, VerifierKeepsTheRulesOfLanes) {
+  using tensor::ForKind;
+  VarPtr l = expr::make_var("l"), m = expr::make_var("m"), t = expr::make_var("t");
+  Expr zero = expr::imm(0, DType::F32);
+  auto buffer = [](expr::Buffer::Scope scope, std::vector<Expr> dims) {
+    auto b = std::make_shared<expr::Buffer>();
+    b->name = "part";
+    b->dims = std::move(dims);
+    b->scope = scope;
+    return b;
+  };
+  auto lanes = [](const VarPtr& var, Stmt body, int64_t extent = 4) {
+    return tensor::make_for(ForKind::Lane, var, extent, std::move(body));
+  };
+  auto part = buffer(expr::Buffer::Scope::Register, {4, 2}), tile = buffer(expr::Buffer::Scope::Local, {4});
+  auto with = [&](Stmt body) { return tensor::make_allocate(part, tensor::make_allocate(tile, std::move(body))); };
+  Stmt fill = lanes(l, tensor::make_block({tensor::make_store(part, {Expr(l), Expr(0)}, zero),
+                                           tensor::make_store(tile, {Expr(l)}, zero)}));
+  Stmt use = lanes(m, tensor::make_store(part, {Expr(m), Expr(1)}, expr::load(tile, {Expr(3) - Expr(m)})));
+  Stmt good = with(tensor::make_for(ForKind::Serial, t, 3, tensor::make_block({fill, use})));
+  EXPECT_NO_THROW(tensor::verify(good, {}));
+  EXPECT_EQ(tensor::to_string(good).substr(0, 26), "register f32 part[4, 2]\n  ");
+  Stmt outside = with(tensor::make_block({fill, tensor::make_store(tile, {Expr(0)}, zero)}));
+  Stmt across = with(lanes(l, tensor::make_store(part, {Expr(3) - Expr(l), Expr(0)}, zero)));
+  Stmt nested = with(lanes(m, fill));
+  Stmt in_vector = with(tensor::make_for(ForKind::Vector, t, 4, fill));
+  Stmt other_extent = with(tensor::make_block({fill, lanes(m, tensor::make_store(tile, {Expr(m)}, zero), 2)}));
+  for (const Stmt& bad : {outside, across, nested, in_vector, other_extent}) {
+    EXPECT_THROW(tensor::verify(bad, {}), Error) << tensor::to_string(bad);
+  }
+}
+
 }  // namespace
 }  // namespace sardonyx::testing
