@@ -7,15 +7,27 @@
 
 namespace sardonyx::tensor {
 
+// Whose code it is. Kernels for the CPUs of OpenCL are loops and vectors like the host's; on GPUs work-items are many,
+// and vectors only widen loads.
+enum class TargetKind : uint8_t { Host, OpenClCpu, OpenClGpu };
+
 struct Target {
-  std::string cpu;                    // LLVM CPU name, "sapphirerapids"
+  TargetKind kind = TargetKind::Host;
+  std::string cpu;                    // LLVM CPU name, "sapphirerapids"; of the host only
   std::vector<std::string> features;  // LLVM features, "+avx512f"
   int vector_bytes = 16;              // widest vector register: 16, 32 or 64
   int vector_registers = 16;
   int64_t l1_bytes = 32 << 10, l2_bytes = 1 << 20, l3_bytes = 8 << 20;
-  int cores = 1;
+  int cores = 1;             // of a GPU: compute units
   double flops_per_ns = 16;  // one core, f32 multiply-adds counted as two
   double bytes_per_ns = 10;  // one core, from memory
+
+  // OpenCL devices only.
+  int64_t local_bytes = 0;    // local memory of a work-group
+  int max_group = 1;          // work-items of a work-group
+  bool fp64 = false;          // cl_khr_fp64
+  bool fma = false;           // fused multiply-add at full speed
+  bool exact_divide = false;  // F32 division and square root can be asked to round correctly
 };
 
 // Named integer knobs of a schedule family: "mr=14 nv=2".

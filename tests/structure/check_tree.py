@@ -35,6 +35,7 @@ FENCED = {
     "dnnl": "backends/cpu/onednn",
     "oneapi": "backends/cpu/onednn",
     "omp": "backends/cpu/onednn",
+    "CL": "backends/opencl",
     "google": "importer",
 }
 LIBRARY = ("runtime", "compiler", "backends", "importer", "onnxifi")
