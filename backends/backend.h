@@ -16,6 +16,7 @@
 #include "compiler/graph/graph.h"
 #include "compiler/tensor/target.h"
 #include "runtime/base/settings.h"
+#include "runtime/device.h"
 #include "runtime/kernel.h"
 
 namespace sardonyx::backends {
@@ -35,6 +36,15 @@ struct DeviceInfo {
   uint64_t memory_bandwidth = 0;  // bytes/s, 0 unknown
   uint64_t macs_fp32 = 0;         // multiply-adds/s, 0 unknown
   Target target;
+  // OpenCL only: cl_platform_id and cl_device_id.
+  void* platform_id = nullptr;
+  void* device_id = nullptr;
+};
+
+// What a host may say when it opens a device.
+struct OpenOptions {
+  Settings settings;
+  void* opencl_context = nullptr;  // ONNXIFI_BACKEND_OPENCL_CONTEXT: a cl_context to work in
 };
 
 std::string to_string(const Point& point);
@@ -86,6 +96,8 @@ class Backend {
   virtual std::string_view name() const = 0;
   // Devices at hand; a device that fails to probe is left out quietly. Thread-safe, cached by the registry.
   virtual std::vector<DeviceInfo> discover() const = 0;
+  // Null: the device is the host itself. Throws Error: BackendUnavailable, NoDeviceResources, InvalidProperty.
+  virtual runtime::DevicePtr open(const DeviceInfo& device, const OpenOptions& options) const = 0;
   virtual Candidates candidates(const graph::Node& group, const Target& target) const = 0;
   // Compiles a batch (code of several groups may share a module; modules compile in parallel). One result per entry.
   virtual std::vector<CompiledGroup> compile(std::span<const Chosen> batch, const Target& target,

@@ -44,7 +44,7 @@ void Executor::run_block(int32_t number) {
       scratch = state_.scratch.data();
       continue;
     }
-    const Invocation& invocation = *command->invocation;
+    const auto& invocation = on_host(*command->invocation);
     void* const* operands = state_.operands(*command);
     int32_t code = KernelOk;
     if (team_ != nullptr)
@@ -102,7 +102,7 @@ void Executor::dispatch(const Command& command, const StepInfo& info) {
   }
 }
 
-void Executor::launch(const Invocation& invocation, void* const* buffers, const int64_t* dims) {
+void Executor::launch(const HostInvocation& invocation, void* const* buffers, const int64_t* dims) {
   ensure_scratch(invocation);
   int32_t code = KernelOk;
   if (team_ != nullptr)
@@ -114,7 +114,8 @@ void Executor::launch(const Invocation& invocation, void* const* buffers, const 
 
 void Executor::launch_resolved(const Command& command, const StepInfo& info) {
   const Step& step = *info.step;
-  if (command.invocation != nullptr) return launch(*command.invocation, state_.operands(command), command.dims);
+  if (command.invocation != nullptr)
+    return launch(on_host(*command.invocation), state_.operands(command), command.dims);
   uint8_t** operands = state_.slots.data() + program_.values.size() + info.first_operand;
   for (size_t i = 0; i < step.inputs.size(); ++i) operands[i] = address(step.inputs[i]);
   for (size_t i = 0; i < step.outputs.size(); ++i) operands[step.inputs.size() + i] = writable(step.outputs[i]);
@@ -130,14 +131,14 @@ void Executor::launch_resolved(const Command& command, const StepInfo& info) {
   launch(prepared(command, info, dims.data()), state_.operands(command), dims.data());
 }
 
-const Invocation& Executor::prepared(const Command& command, const StepInfo& info, const int64_t* dims) {
+const HostInvocation& Executor::prepared(const Command& command, const StepInfo& info, const int64_t* dims) {
   const size_t count = info.step->dims.size();
   auto& known = state_.prepared[command.step];
   for (size_t i = 0; i < known.size(); ++i)
-    if (std::equal(known[i].dims.begin(), known[i].dims.end(), dims)) return *known[i].invocation;
+    if (std::equal(known[i].dims.begin(), known[i].dims.end(), dims)) return on_host(*known[i].invocation);
   if (known.size() == prepared_limit) known.erase(known.begin());
   known.push_back({{dims, dims + count}, info.step->kernel->prepare({dims, count})});
-  return *known.back().invocation;
+  return on_host(*known.back().invocation);
 }
 
 void Executor::ensure_scratch(const Invocation& invocation) {

@@ -46,9 +46,9 @@ class Executor {
   void run_block(int32_t number);
   void run_step(const Command& command);
   void dispatch(const Command& command, const StepInfo& info);
-  void launch(const Invocation& invocation, void* const* buffers, const int64_t* dims);
+  void launch(const HostInvocation& invocation, void* const* buffers, const int64_t* dims);
   void launch_resolved(const Command& command, const StepInfo& info);
-  const Invocation& prepared(const Command& command, const StepInfo& info, const int64_t* dims);
+  const HostInvocation& prepared(const Command& command, const StepInfo& info, const int64_t* dims);
   void host_call(const Step& step);
   void bind_dims(const Step& step);
   void check_condition(const Step& step);

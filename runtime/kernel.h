@@ -2,8 +2,8 @@
 // loop knows one way to run anything.
 //
 // Life: a backend makes a Kernel at compile time (immutable, thread-safe, shared by all runs); the planner calls
-// prepare() once per set of concrete dims; the executor calls Invocation::run over ranges of the grid, possibly from
-// several workers at once with disjoint ranges.
+// prepare() once per set of concrete dims. Invocations of the host are run by the executor over ranges of the grid,
+// possibly from several workers at once with disjoint ranges; those of other devices go to their queue (device.h).
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -20,7 +20,8 @@ namespace sardonyx::runtime {
 // (inputs, then outputs), `dims` the values of the dim expressions that it asked for, `scratch` at least the declared
 // bytes of private memory per worker (64-byte aligned). Returns 0, or an error code >= 1 (see KernelError).
 // Generated code imports nothing and calls nothing.
-using KernelFunction = int32_t (*)(void* const* buffers, const int64_t* dims, void* scratch, int64_t begin, int64_t end);
+using KernelFunction = int32_t (*)(void* const* buffers, const int64_t* dims, void* scratch, int64_t begin,
+                                   int64_t end);
 
 enum KernelError : int32_t { KernelOk = 0, IndexOutOfRange = 1, DivisionByZero = 2, KernelFailed = 3, OutOfMemory = 4 };
 Status kernel_error_status(int32_t code);
@@ -36,12 +37,22 @@ class Invocation {
   int64_t scratch_bytes = 0;
   // Estimated nanoseconds of the whole grid on one core; decides inline or split execution.
   double cost_ns = 0;
+};
+
+// A kernel that the host's own cores run.
+class HostInvocation : public Invocation {
+ public:
   // Smallest sensible number of grid indices per claimed chunk.
   int64_t grain = 1;
   // Thread-safe for disjoint ranges. noexcept: failures are return codes (KernelError).
   virtual int32_t run(void* const* buffers, const int64_t* dims, void* scratch, int64_t begin,
                       int64_t end) const noexcept = 0;
 };
+
+// The planner has checked that the invocation is one of the host's.
+inline const HostInvocation& on_host(const Invocation& invocation) {
+  return static_cast<const HostInvocation&>(invocation);
+}
 
 class Kernel {
  public:

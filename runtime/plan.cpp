@@ -16,7 +16,7 @@ constexpr double host_call_ns = 5'000;
 constexpr double loop_ns = 10 * inline_cost_ns;
 constexpr double split_cost_ns = 4'000;
 
-class CopyInvocation final : public Invocation {
+class CopyInvocation final : public HostInvocation {
  public:
   explicit CopyInvocation(int64_t bytes) : bytes_(bytes) {
     grid = (bytes + piece - 1) / piece;
@@ -223,6 +223,8 @@ class Planner {
     if (launch) {
       for (DimId id : info.step->dims) dim_value(program_, plan_.dims, id);
       invocation = info.step->kernel->prepare({command.dims, info.step->dims.size()});
+      check(dynamic_cast<const HostInvocation*>(invocation.get()) != nullptr, "kernel '", info.step->kernel->name(),
+            "' is not one of the host's");
     } else {
       invocation = make_copy(bytes_[size_t(info.step->inputs[0])]);
     }
@@ -347,7 +349,7 @@ int64_t value_bytes(const Program& program, const DimValues& dims, ValueId id) {
   return bytes;
 }
 
-std::shared_ptr<const Invocation> make_copy(int64_t bytes) { return std::make_shared<CopyInvocation>(bytes); }
+std::shared_ptr<const HostInvocation> make_copy(int64_t bytes) { return std::make_shared<CopyInvocation>(bytes); }
 
 std::shared_ptr<const Plan> make_plan(std::shared_ptr<const Analysis> analysis,
                                       std::span<const std::span<const int64_t>> input_shapes) {

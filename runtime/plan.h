@@ -75,6 +75,6 @@ void check_output_shape(const Plan& plan, size_t index, std::span<const int64_t>
 int64_t value_bytes(const Program& program, const DimValues& dims, ValueId id);
 
 // The launch behind a Copy step of `bytes`: grid indices are pieces of it.
-std::shared_ptr<const Invocation> make_copy(int64_t bytes);
+std::shared_ptr<const HostInvocation> make_copy(int64_t bytes);
 
 }  // namespace sardonyx::runtime

@@ -64,6 +64,7 @@ struct ValueInfo {
   DimId byte_offset = -1;  // View only; -1 is 0
   DType dtype = DType::None;
   std::vector<DimId> dims{};  // logical dims (row-major meaning)
+  int32_t device = 0;         // of Temporaries and Constants: whose memory (Program::devices); views are their base's
   DimId bytes = -1;           // physical byte size (padded blocked layouts are larger than the logical product);
                               // -1: product of dims times the element size
   std::string name{};         // provenance for messages and traces
@@ -79,7 +80,7 @@ struct InPlace {
 struct Step {
   enum class Op : uint8_t {
     Launch,    // kernel over its grid: buffers = inputs then outputs
-    Copy,      // inputs[0] -> outputs[0], same bytes
+    Copy,      // inputs[0] -> outputs[0], same bytes; from and to any device
     HostCall,  // host(inputs) -> outputs; out dims that are Runtime slots are bound from the result's shape
     BindDims,  // reads the integers of inputs[0] (i64, flat) into the Runtime slots `dims`, in order; one below its
                // `least` is an error
@@ -88,6 +89,7 @@ struct Step {
     Loop,      // see Block
   };
   Op op = Op::Launch;
+  int32_t device = 0;  // Launch: which device runs it (Program::devices); its operands are that device's
   std::vector<ValueId> inputs{};
   std::vector<ValueId> outputs{};
   std::vector<DimId> dims{};
@@ -155,7 +157,12 @@ struct GroupReport {
 
 // A program output whose value is not of kind Output (a view of an input, a constant, a temporary that lives on) is
 // copied to the host's buffer at the end of the run.
+//
+// Devices: 0 is the host. Inputs and Outputs are the host's; a host buffer that is memory of a device is bound in
+// place where a Copy between it and a Temporary of that device stands in the main block. Control flow, HostCall,
+// BindDims and Check touch host values only.
 struct Program {
+  std::vector<std::string> devices{"cpu"};
   std::vector<DimExpr> dims{};
   std::vector<ValueInfo> values{};
   std::vector<IoInfo> inputs, outputs;

@@ -90,7 +90,7 @@ void Team::wake() {
   wake_sleepers();
 }
 
-bool Team::worthwhile(const Invocation& invocation) {
+bool Team::worthwhile(const HostInvocation& invocation) {
   if (size_ == 1 || invocation.grid <= invocation.grain || invocation.cost_ns <= awake_threshold_ns) return false;
   const bool awake = !threads_.empty() && sleepers_.load(std::memory_order_relaxed) == 0;
   if (awake || invocation.cost_ns > asleep_threshold_ns) {
@@ -106,14 +106,14 @@ bool Team::worthwhile(const Invocation& invocation) {
   return false;
 }
 
-int32_t Team::run(const Invocation& invocation, void* const* buffers, const int64_t* dims, void* scratch) {
+int32_t Team::run(const HostInvocation& invocation, void* const* buffers, const int64_t* dims, void* scratch) {
   if (!worthwhile(invocation))
     return invocation.grid > 0 ? invocation.run(buffers, dims, scratch, 0, invocation.grid) : KernelOk;
   split(invocation, buffers, dims, scratch);
   return error_.load(std::memory_order_relaxed);
 }
 
-void Team::split(const Invocation& invocation, void* const* buffers, const int64_t* dims, void* scratch) {
+void Team::split(const HostInvocation& invocation, void* const* buffers, const int64_t* dims, void* scratch) {
   start();
   const int64_t per_worker =
       std::clamp(int64_t(invocation.cost_ns / (chunk_ns * size_)), int64_t{1}, max_chunks_per_worker);

@@ -31,7 +31,7 @@ class Team {
 
   // Runs the whole grid, split over the team when that pays. One leader at a time. `scratch` serves the leader; workers
   // have their own. Returns the first error code of any chunk; after an error no further chunks start.
-  int32_t run(const Invocation& invocation, void* const* buffers, const int64_t* dims, void* scratch);
+  int32_t run(const HostInvocation& invocation, void* const* buffers, const int64_t* dims, void* scratch);
 
   // Starts the threads if need be and wakes those asleep, so that they are there when the first launch comes.
   void wake();
@@ -45,7 +45,7 @@ class Team {
     int64_t end = 0;
   };
   struct Job {
-    const Invocation* invocation = nullptr;
+    const HostInvocation* invocation = nullptr;
     void* const* buffers = nullptr;
     const int64_t* dims = nullptr;
     int64_t grid = 0, chunk = 1;
@@ -54,8 +54,8 @@ class Team {
   struct Worker;
 
   void start();
-  bool worthwhile(const Invocation& invocation);
-  void split(const Invocation& invocation, void* const* buffers, const int64_t* dims, void* scratch);
+  bool worthwhile(const HostInvocation& invocation);
+  void split(const HostInvocation& invocation, void* const* buffers, const int64_t* dims, void* scratch);
   void work(int member, void* scratch);
   bool claim(int lane, int64_t& begin, int64_t& end);
   void worker_loop(int member);

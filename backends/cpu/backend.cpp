@@ -31,6 +31,8 @@ namespace {
 
 // Work below this runs on one core (see runtime's splitting rule), so its cost is not divided by the cores.
 constexpr double split_ns = 5000;
+// Multiply-adds that two units with a latency of four cycles keep going.
+constexpr int64_t vectors_in_flight = 8;
 
 double on_all_cores(double one_core_ns, const Target& target) {
   return one_core_ns > split_ns ? std::max(split_ns, one_core_ns / target.cores) : one_core_ns;
@@ -176,24 +178,6 @@ class Assembly {
   std::unordered_map<const expr::Buffer*, int> numbers_;
 };
 
-// An invocation with another estimate of its cost.
-class Repriced : public runtime::Invocation {
- public:
-  Repriced(std::shared_ptr<const runtime::Invocation> inner, double cost) : inner_(std::move(inner)) {
-    grid = inner_->grid;
-    scratch_bytes = inner_->scratch_bytes;
-    grain = inner_->grain;
-    cost_ns = cost;
-  }
-  int32_t run(void* const* buffers, const int64_t* dims, void* scratch, int64_t begin,
-              int64_t end) const noexcept override {
-    return inner_->run(buffers, dims, scratch, begin, end);
-  }
-
- private:
-  std::shared_ptr<const runtime::Invocation> inner_;
-};
-
 // Two schedules of one product over the same operands: `tiled` for many rows, `single` for up to `few_rows`.
 class RowVariants : public runtime::Kernel {
  public:
@@ -207,30 +191,28 @@ class RowVariants : public runtime::Kernel {
     std::unordered_map<const expr::Variable*, int64_t> values;
     for (size_t i = 0; i < symbols_.size(); ++i) values[symbols_[i].get()] = dims[i];
     int64_t rows = expr::evaluate(rows_, values);
-    if (rows > few_rows) return tiled_->prepare(dims);
-    // Families price run-time extents as typical ones; too high a price would send a tiny run to another thread.
-    auto invocation = single_->prepare(dims);
-    double cost = invocation->cost_ns * double(rows) / typical_rows;
-    return std::make_shared<Repriced>(std::move(invocation), cost);
+    return (rows > few_rows ? tiled_ : single_)->prepare(dims);
   }
 
  private:
   // A single row costs about a quarter of a tile of 14, whose unused rows are computed too.
   static constexpr int64_t few_rows = 3;
-  static constexpr double typical_rows = 64;  // what the sketches take for a run-time extent
   runtime::KernelPtr tiled_, single_;
   std::vector<expr::VarPtr> symbols_;
   expr::Expr rows_;
 };
 
-// A product whose number of rows is only known at run time gets a second kernel for single rows with the same panels: a
-// tile of many rows would compute mostly nothing there. Nothing when the point has no such variant.
+// A product whose number of rows is only known at run time gets a second kernel for single rows that reads the same
+// panels: a tile of many rows would compute mostly nothing there. One row needs several vectors at once to hide the
+// latency of its sums. Nothing when the point has no such variant.
 std::optional<backends::Point> single_row_variant(const Candidate& candidate, const sketch::Problem& problem) {
-  auto rows = candidate.point.find("rows");
   if (candidate.family != "codegen.contraction" || problem.program.symbols.empty()) return std::nullopt;
-  if (rows == candidate.point.end() || rows->second <= 1) return std::nullopt;
+  auto rows = candidate.point.find("rows"), nv = candidate.point.find("nv");
+  if (rows == candidate.point.end() || nv == candidate.point.end() || rows->second <= 1) return std::nullopt;
   backends::Point point = candidate.point;
   point["rows"] = 1;
+  point["panel"] = nv->second;
+  point["nv"] = nv->second * std::max<int64_t>(1, vectors_in_flight / nv->second);
   point["unroll"] = 4;
   return point;
 }
@@ -258,6 +240,8 @@ class CpuBackend : public backends::Backend {
     info.macs_fp32 = uint64_t(info.target.flops_per_ns * info.target.cores * 0.5e9);
     return {info};
   }
+
+  runtime::DevicePtr open(const backends::DeviceInfo&, const backends::OpenOptions&) const override { return nullptr; }
 
   Candidates candidates(const Node& group, const Target& target) const override {
     Candidates result;

@@ -1,7 +1,8 @@
 // Families "contraction" (matrix products) and "window" (convolutions, pooling): the tile engine with their knobs.
 //
-// Knobs: rows and nv, the register tile; unroll of the innermost reduction loop. Tiles are those that stay in
-// registers: rows * nv accumulators, nv vectors of one operand and a broadcast.
+// Knobs: rows and nv, the register tile; unroll of the innermost reduction loop; panel, the vectors per packed panel
+// when another kernel with narrower tiles reads the same panels. Tiles are those that stay in registers: rows * nv
+// accumulators, nv vectors of one operand and a broadcast.
 #include <algorithm>
 
 #include "compiler/sketch/families.h"
@@ -111,6 +112,7 @@ Result lower(const Problem& problem, const Point& point, const Target& target, b
   if (!choose_axes(tile, target)) return Refusal{"no axis for vectors"};
   int lanes = std::max(1, target.vector_bytes / int(size_of(tile.dtype)));
   TileShape shape{int(point.at("rows")), int(point.at("nv")), int(point.at("unroll")), lanes};
+  if (auto panel = point.find("panel"); panel != point.end()) shape.panel = int(panel->second);
   return lower_tiles(tile, shape, target, str(window ? "window " : "contraction ", shape.rows, "x", shape.nv));
 }
 

@@ -46,7 +46,7 @@ Result lower(const Problem& problem, const Point&, const Target&) {
     }
     Stmt point = stage.reduce == tensor::Reduce::None ? tensor::make_store(stage.output, index, stage.body)
                                                       : reduced_point(stage, index);
-    double ns = scalar_cost_ns(stage.body) * double(typical_points(stage.reduce_axes));
+    Expr points = points_of(stage.axes) * points_of(stage.reduce_axes);
     Axis inner;
     if (stage.scan_axis >= 0) {
       inner = stage.axes[size_t(stage.scan_axis)];
@@ -56,9 +56,9 @@ Result lower(const Problem& problem, const Point&, const Target&) {
     }
     if (inner.var) {
       point = tensor::make_for(tensor::ForKind::Serial, inner.var, inner.extent, point);
-      ns *= double(typical(inner.extent));
     }
-    lowered.launches.push_back(finish_kernel(program, "loops " + stage.name, grid, point, ns));
+    lowered.launches.push_back(finish_kernel(program, "loops " + stage.name, grid, point, points,
+                                             scalar_cost_ns(stage.body) * double(typical(points))));
   }
   return lowered;
 }

@@ -119,9 +119,8 @@ tensor::LoweredKernel transpose_launch(const Program& program, Map map, const Ve
     if (int(a) != choice.axis && int(a) != crossing) grid.push_back(map.axes[a]);
   }
   grid.push_back({s, strips});
-  double ns =
-      double(typical_points(map.axes)) * choice.ns_per_point / double(std::max<int64_t>(1, typical_points(grid)));
-  return finish_kernel(program, "transpose", grid, tensor::make_block(std::move(parts)), ns);
+  return finish_kernel(program, "transpose", grid, tensor::make_block(std::move(parts)), points_of(map.axes),
+                       double(typical_points(map.axes)) * choice.ns_per_point);
 }
 
 // Splits the domain into a grid and the work of one index.
@@ -132,6 +131,7 @@ tensor::LoweredKernel launch(const Program& program, Map map, const Target& targ
       return transpose_launch(program, map, choice, crossing, target);
     }
   }
+  const Expr points = points_of(map.axes);
   int64_t total = typical_points(map.axes);
   int64_t chunk = std::clamp<int64_t>(total / 16, 2048, 16384);
   std::vector<Axis> grid;
@@ -160,11 +160,10 @@ tensor::LoweredKernel launch(const Program& program, Map map, const Target& targ
              : tensor::make_if(Expr(chunk) <= left, vector_range(inner.var, begin, chunk, choice.lanes, target, point),
                                vector_range(inner.var, begin, left, choice.lanes, target, point));
     grid.push_back({block, blocks});
-    rest = chunk;
   } else {
     body = map_loops(map, choice, target);
   }
-  return finish_kernel(program, "pointwise", grid, body, double(rest) * choice.ns_per_point);
+  return finish_kernel(program, "pointwise", grid, body, points, double(total) * choice.ns_per_point);
 }
 
 Result lower(const Problem& problem, const Point&, const Target& target) {

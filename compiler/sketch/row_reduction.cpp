@@ -346,7 +346,8 @@ Result lower(const Problem& problem, const Point& point, const Target& target) {
     grid.push_back({loop_var(axis.var->name, axis.extent), axis.extent});
   }
   Stmt body = RowBuilder(program, rows, grid, along, target).build();
-  double rows_cost = cost_of(program, rows, along, target);
+  Expr points = 0;
+  for (const Stage& stage : program.stages) points = points + points_of(stage.axes) * points_of(stage.reduce_axes);
   if (along == along_columns) {
     const Axis lane_axis = grid.back();
     grid.pop_back();
@@ -365,10 +366,9 @@ Result lower(const Problem& problem, const Point& point, const Target& target) {
     body = full;
     grid.push_back({b, blocks});
   }
-  double ns = rows_cost / double(std::max<int64_t>(1, typical_points(grid)));
   Lowered lowered;
-  lowered.launches.push_back(
-      finish_kernel(program, along == along_row ? "row_reduction" : "column_reduction", grid, body, ns));
+  lowered.launches.push_back(finish_kernel(program, along == along_row ? "row_reduction" : "column_reduction", grid,
+                                           body, points, cost_of(program, rows, along, target)));
   return lowered;
 }
 

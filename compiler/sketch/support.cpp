@@ -31,6 +31,12 @@ int64_t typical_points(const std::vector<Axis>& axes) {
   return points;
 }
 
+Expr points_of(const std::vector<Axis>& axes) {
+  Expr points = 1;
+  for (const Axis& axis : axes) points = points * axis.extent;
+  return expr::simplify(points);
+}
+
 namespace {
 
 // Relative to a scalar at 3 GHz; vectors divide it by their lanes. Measured on an AVX-512 core.
@@ -105,7 +111,7 @@ bool is_output(const Program& program, const BufferPtr& buffer) {
 }
 
 tensor::LoweredKernel finish_kernel(const Program& program, std::string name, std::vector<Axis> grid, Stmt body,
-                                    double cost_ns_per_index, const std::vector<BufferPtr>& more_buffers) {
+                                    const Expr& points, double typical_ns, const std::vector<BufferPtr>& more_buffers) {
   tensor::LoweredKernel kernel;
   kernel.name = std::move(name);
   kernel.grid = std::move(grid);
@@ -117,8 +123,8 @@ tensor::LoweredKernel finish_kernel(const Program& program, std::string name, st
   }
   kernel.body = tensor::lower(tensor::simplify(body, scope), scope);
   tensor::scratch_layout(kernel.body, &kernel.scratch_bytes);
-  kernel.cost_ns_per_index = cost_ns_per_index;
-  kernel.grain = std::max<int64_t>(1, int64_t(2000 / std::max(cost_ns_per_index, 1.0)));
+  kernel.points = points;
+  kernel.ns_per_point = typical_ns / double(std::max<int64_t>(1, typical(points)));
 
   std::unordered_set<const expr::Buffer*> read, written;
   tensor::visit_exprs(kernel.body, [&](const Expr& e) {

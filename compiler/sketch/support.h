@@ -19,6 +19,8 @@ using Result = std::variant<Lowered, Refusal>;
 // The value of a dim with every symbol at a typical size (its bounds permitting).
 int64_t typical(const Expr& e);
 int64_t typical_points(const std::vector<Axis>& axes);
+// The number of points of a domain.
+Expr points_of(const std::vector<Axis>& axes);
 // Nanoseconds of one scalar evaluation of `body`, per dtype-independent operation counts.
 double scalar_cost_ns(const Expr& body);
 // Bytes of a buffer at typical sizes.
@@ -31,9 +33,11 @@ std::optional<int64_t> constant(const Expr& extent);
 bool is_output(const Program& program, const BufferPtr& buffer);
 
 // Fills in what follows from the body: buffers in the program's order (inputs and packed ones that are read, then
-// those that are written), scratch bytes, symbols.
+// those that are written), scratch bytes, symbols. `points` counts the work of the whole grid, which takes `typical_ns`
+// on one core when every symbol has its typical value.
 tensor::LoweredKernel finish_kernel(const Program& program, std::string name, std::vector<Axis> grid, Stmt body,
-                                    double cost_ns_per_index, const std::vector<BufferPtr>& more_buffers = {});
+                                    const Expr& points, double typical_ns,
+                                    const std::vector<BufferPtr>& more_buffers = {});
 
 // Wraps a family's functions: what its builders cannot do (an internal check that fails) is a refusal, never an error
 // of the compilation, because "loops" can always run the group.

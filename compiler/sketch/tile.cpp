@@ -59,6 +59,7 @@ class TileBuilder {
   TileBuilder(const TileProblem& tile, const TileShape& shape, const Target& target)
       : tile_(tile), shape_(shape), target_(target), body_(tile.body) {
     width_ = int64_t{shape.nv} * shape.lanes;
+    panel_width_ = int64_t{shape.panel > 0 ? shape.panel : shape.nv} * shape.lanes;
     vector_ = tile.axes[size_t(tile.vector_axis)];
     if (tile.row_axis >= 0) row_ = tile.axes[size_t(tile.row_axis)];
   }
@@ -253,16 +254,16 @@ class TileBuilder {
       for (size_t i = 0; i < tile_.program->inputs.size(); ++i) {
         if (tile_.program->inputs[i] == load->buffer && tile_.constant[i]) input = int(i);
       }
-      Index at{Expr(panel_)};
+      Index at;
       for (const Axis& step : steps) at.emplace_back(step.var);
-      at.emplace_back(q_);
       if (input >= 0 && only_steps && panels) {
-        if (auto plan = plan_panels(load, vector_, steps, *panels, width_)) {
+        int64_t count = (*constant(vector_.extent) + panel_width_ - 1) / panel_width_;
+        if (auto plan = plan_panels(load, vector_, steps, count, panel_width_)) {
           BufferPtr buffer = make_buffer(load->buffer->name + "_packed", load->buffer->dtype, panel_dims(*plan),
                                          Buffer::Scope::Global);
           packed_.push_back(
               {input, buffer, [plan = *plan](const Tensor& source) { return pack_panels(plan, source); }});
-          replace(load, expr::load(buffer, at));
+          replace(load, expr::load(buffer, in_panels(Expr(panel_), std::move(at), Expr(q_))));
           continue;
         }
       }
@@ -296,7 +297,7 @@ class TileBuilder {
             ForKind::Unrolled, j, shape_.nv,
             tensor::make_for(ForKind::Vector, l, shape_.lanes, tensor::make_store(buffer, to, source)));
         run_time_panels_.push_back({buffer, tensor::make_loops(ForKind::Serial, fresh, copy)});
-        at.erase(at.begin());
+        at.emplace_back(q_);
         replace(load, expr::load(buffer, at));
       }
     }
@@ -305,6 +306,13 @@ class TileBuilder {
     for (const Expr& load : distinct_nodes(body_, Kind::Load)) {
       loads_outside_ = loads_outside_ || mentions(flat_offset(*load->buffer, load->args), vector_.var);
     }
+  }
+
+  // Where packed constants keep lane q of a tile: its panel, the reduction indices, its lane in the panel.
+  Index in_panels(const Expr& tile, Index steps, const Expr& q) const {
+    steps.insert(steps.begin(), tile * (width_ / panel_width_) + q / panel_width_);
+    steps.push_back(q % panel_width_);
+    return steps;
   }
 
   void replace(const Expr& from, const Expr& to) {
@@ -362,21 +370,21 @@ class TileBuilder {
     // at page ends, do not.
     if (t.rows <= 4 && !taps.empty()) {
       for (const sketch::Packed& p : packed_) {
-        Index ahead{Expr(panel_)};
+        Index ahead;
         for (const Loop& l : loops_) ahead.push_back(taps.at(l.axis.var.get()));
-        int64_t row_bytes = width_ * int64_t(size_of(p.buffer->dtype));
+        int64_t row_bytes = panel_width_ * int64_t(size_of(p.buffer->dtype));
         ahead.back() = ahead.back() + Expr(std::max<int64_t>(1, prefetch_bytes / row_bytes));
         VarPtr j = loop_var("j", t.vectors);
-        ahead.push_back(Expr(j) * shape_.lanes);
+        ahead = in_panels(Expr(panel_), std::move(ahead), Expr(j) * shape_.lanes);
         parts.push_back(tensor::make_for(ForKind::Unrolled, j, t.vectors, tensor::make_prefetch(p.buffer, ahead)));
       }
     }
     // Each row tile asks for a part of the next panel, so that it lies in L2 when its turn comes.
     if (t.ordinal.defined() && t.rows > 4 && !taps.empty()) {
       for (const sketch::Packed& p : packed_) {
-        Index next{Expr(panel_) + 1};
+        Index next;
         for (const Loop& l : loops_) next.push_back(taps.at(l.axis.var.get()));
-        next.push_back(t.ordinal % shape_.nv * shape_.lanes);
+        next = in_panels(Expr(panel_) + 1, std::move(next), t.ordinal % shape_.nv * shape_.lanes);
         parts.push_back(tensor::make_prefetch(p.buffer, next));
       }
     }
@@ -637,8 +645,11 @@ class TileBuilder {
     Lowered lowered;
     std::vector<BufferPtr> more;
     for (const sketch::Packed& p : packed_) more.push_back(p.buffer);
-    double ns = tile_cost(tile_, shape_, target_) / double(std::max<int64_t>(1, typical_points(real)));
-    lowered.launches.push_back(finish_kernel(*tile_.program, name, real, code, ns, more));
+    // Unused rows of a tile are computed too.
+    Expr points = points_of(outer) * vector_.extent * points_of(tile_.reduce_axes);
+    if (row_.var) points = points * expr::ceil_div(row_.extent, shape_.rows) * shape_.rows;
+    lowered.launches.push_back(
+        finish_kernel(*tile_.program, name, real, code, points, tile_cost(tile_, shape_, target_), more));
     lowered.packed = packed_;
     return lowered;
   }
@@ -647,7 +658,7 @@ class TileBuilder {
   TileShape shape_;
   const Target& target_;
   Expr body_;
-  int64_t width_ = 16;
+  int64_t width_ = 16, panel_width_ = 16;  // of a tile and of a packed panel
   Axis vector_, row_;
   Expr panel_count_;
   VarPtr panel_, q_, group_;

@@ -37,6 +37,7 @@ struct TileShape {
   int nv = 1;      // vectors
   int unroll = 1;  // of the innermost reduction loop
   int lanes = 16;
+  int panel = 0;  // vectors per panel of packed constants, a divisor of nv; 0: nv
 };
 // Estimated nanoseconds of the whole problem on one core.
 double tile_cost(const TileProblem& tile, const TileShape& shape, const Target& target);

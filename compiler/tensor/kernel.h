@@ -1,8 +1,8 @@
 // A kernel ready for a code generator: the body for one grid index, and what the launch must know.
 //
 // The grid is a list of axes, outermost first; a launch enumerates their product, and the generated function runs any
-// range of it. Buffers are the function's arguments in order. `cost_ns`, `scratch_bytes` and the extents are
-// expressions over `symbols`, evaluated when a plan is made.
+// range of it. Buffers are the function's arguments in order. `points`, `scratch_bytes` and the extents are expressions
+// over `symbols`, evaluated when a plan is made.
 #pragma once
 #include <string>
 #include <vector>
@@ -20,8 +20,8 @@ struct LoweredKernel {
   int lanes = 1;                   // work-items of one grid index: the extent of the body's Lane loops
   Stmt body;
   Expr scratch_bytes = 0;
-  double cost_ns_per_index = 0;  // one grid index on one core
-  int64_t grain = 1;             // smallest sensible number of grid indices per chunk
+  Expr points = 1;          // units of work in the whole grid, such as multiply-adds
+  double ns_per_point = 0;  // on one core
 };
 
 // Where the Scratch buffers of a body lie in the worker's scratch memory: byte offsets, 64-byte aligned, in the order

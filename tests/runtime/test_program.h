@@ -23,7 +23,7 @@ namespace sardonyx::runtime::test {
 // Runs [begin, end) of the grid. Arguments as KernelFunction.
 using Body = std::function<int32_t(void* const*, const int64_t*, void*, int64_t, int64_t)>;
 
-struct FunctionInvocation final : Invocation {
+struct FunctionInvocation final : HostInvocation {
   Body body;
   int32_t run(void* const* buffers, const int64_t* dims, void* scratch, int64_t begin,
               int64_t end) const noexcept override {

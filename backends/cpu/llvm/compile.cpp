@@ -25,9 +25,10 @@ namespace sardonyx::cpu {
 namespace {
 
 constexpr size_t kernels_per_module = 8;
+constexpr double chunk_ns = 2000;  // smaller chunks cost more to claim than they balance
 constexpr size_t stack_bytes = size_t{64} << 20;
 
-class JitInvocation final : public runtime::Invocation {
+class JitInvocation final : public runtime::HostInvocation {
  public:
   JitInvocation(runtime::KernelFunction function, std::shared_ptr<JitCode> code)
       : function_(function), code_(std::move(code)) {}
@@ -48,8 +49,8 @@ class JitKernel final : public runtime::Kernel {
         symbols_(kernel.symbols),
         grid_(kernel.grid),
         scratch_bytes_(kernel.scratch_bytes),
-        cost_(kernel.cost_ns_per_index),
-        grain_(kernel.grain),
+        points_(kernel.points),
+        ns_per_point_(kernel.ns_per_point),
         function_(reinterpret_cast<runtime::KernelFunction>(function)),
         code_(std::move(code)) {}
 
@@ -63,8 +64,9 @@ class JitKernel final : public runtime::Kernel {
     for (const tensor::Axis& axis : grid_)
       invocation->grid *= std::max<int64_t>(0, expr::evaluate(axis.extent, values));
     invocation->scratch_bytes = expr::evaluate(scratch_bytes_, values);
-    invocation->cost_ns = cost_ * double(invocation->grid);
-    invocation->grain = grain_;
+    invocation->cost_ns = ns_per_point_ * double(expr::evaluate(points_, values));
+    double index_ns = invocation->cost_ns / double(std::max<int64_t>(1, invocation->grid));
+    invocation->grain = std::max<int64_t>(1, int64_t(chunk_ns / std::max(index_ns, 1.0)));
     return invocation;
   }
 
@@ -72,9 +74,8 @@ class JitKernel final : public runtime::Kernel {
   std::string name_;
   std::vector<expr::VarPtr> symbols_;
   std::vector<tensor::Axis> grid_;
-  expr::Expr scratch_bytes_;
-  double cost_;
-  int64_t grain_;
+  expr::Expr scratch_bytes_, points_;
+  double ns_per_point_;
   runtime::KernelFunction function_;
   std::shared_ptr<JitCode> code_;
 };

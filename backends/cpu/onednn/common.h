@@ -54,7 +54,7 @@ struct Chunk {
 };
 
 // Runs chunk i as grid index i.
-class ChunkInvocation : public runtime::Invocation {
+class ChunkInvocation : public runtime::HostInvocation {
  public:
   ChunkInvocation(std::vector<Chunk> chunks, double cost);
   int32_t run(void* const* buffers, const int64_t* dims, void* scratch, int64_t begin,
