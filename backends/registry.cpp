@@ -3,6 +3,7 @@
 
 #include "backends/backend.h"
 #include "backends/cpu/backend.h"
+#include "backends/plugin/loader.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
 
@@ -15,7 +16,13 @@ std::string to_string(const Point& point) {
 }
 
 const std::vector<const Backend*>& registry() {
-  static const std::vector<const Backend*> backends = {&cpu::backend()};
+  // Never destroyed: calls may still come in while the process exits.
+  static const auto& backends = *[] {
+    auto* all = new std::vector<const Backend*>{&cpu::backend()};
+    for (auto& loaded : plugin::load_plugins(settings_from_environment().plugins, *all))
+      all->push_back(loaded.release());
+    return all;
+  }();
   return backends;
 }
 

@@ -65,6 +65,10 @@ bool set_verify(Settings& settings, const std::string& text) {
   if (value) settings.verify = *value != 0;
   return value.has_value();
 }
+bool set_cache(Settings& settings, const std::string& text) {
+  settings.cache_dir = text == "off" ? "" : text;
+  return true;
+}
 template <std::string Settings::*member>
 bool set_text(Settings& settings, const std::string& text) {
   settings.*member = text;
@@ -80,16 +84,30 @@ constexpr Variable variables[] = {
     {"SARDONYX_NUM_THREADS", set_threads},
     {"SARDONYX_POLICY", set_policy},
     {"SARDONYX_DEVICES", set_text<&Settings::devices>},
+    {"SARDONYX_PLUGINS", set_text<&Settings::plugins>},
     {"SARDONYX_TRACE", set_text<&Settings::trace_file>},
     {"SARDONYX_DUMP", set_text<&Settings::dump_dir>},
+    {"SARDONYX_CACHE_DIR", set_cache},
     {"SARDONYX_SPIN_US", set_spin},
     {"SARDONYX_VERIFY", set_verify},
 };
+
+// The user's cache folder by the XDG rules; "" when there is none.
+std::string default_cache_dir() {
+  const auto value = [](const char* name) {
+    const char* text = secure_getenv(name);
+    return std::string(text != nullptr && text[0] == '/' ? text : "");
+  };
+  if (const std::string cache = value("XDG_CACHE_HOME"); !cache.empty()) return cache + "/sardonyx";
+  if (const std::string home = value("HOME"); !home.empty()) return home + "/.cache/sardonyx";
+  return "";
+}
 
 }  // namespace
 
 Settings settings_from_environment() {
   Settings settings;
+  settings.cache_dir = default_cache_dir();
   for (const auto& variable : variables) {
     const char* text = secure_getenv(variable.name);
     if (text != nullptr && !variable.set(settings, text)) {
@@ -110,10 +128,17 @@ const std::vector<SettingDoc>& setting_docs() {
       {"SARDONYX_POLICY", "ONNXX_BACKEND_PROPERTY_POLICY", "auto (0), codegen (1), library (2)",
        "which kernels may be chosen: the cheapest by the cost model, generated code first, vendor library first"},
       {"", "ONNXIFI_BACKEND_PROPERTY_OPTIMIZATION", "0 to 3", "throughput, latency (default), power or delay"},
-      {"SARDONYX_DEVICES", "", "comma-separated names, e.g. cpu", "which devices are listed, and their order"},
+      {"SARDONYX_DEVICES", "", "comma-separated names, e.g. opencl:1,cpu",
+       "which devices are listed, and their order: a backend's name stands for all its devices, with :N for its N-th, "
+       "counted from 0"},
+      {"SARDONYX_PLUGINS", "", "absolute file names, separated by colons",
+       "shared objects with backends of their own (onnx/sardonyx_backend.h), loaded with the first call"},
       {"SARDONYX_TRACE", "ONNXX_BACKEND_PROPERTY_TRACE_FILE", "a file name",
        "executed kernels are written there as Chrome trace events"},
       {"SARDONYX_DUMP", "", "a folder", "the graph after every pass, the schedules and the generated code go there"},
+      {"SARDONYX_CACHE_DIR", "", "a folder, or off",
+       "compiled device code is kept there for the next process; $XDG_CACHE_HOME/sardonyx or ~/.cache/sardonyx by "
+       "default"},
       {"", "ONNXX_BACKEND_PROPERTY_EXTERNAL_DATA_DIR", "a folder",
        "base of a model's external tensor data, which is refused without it"},
       {"SARDONYX_SPIN_US", "ONNXX_BACKEND_PROPERTY_SPIN_MICROSECONDS", "0 to 1000000",
