@@ -22,6 +22,12 @@ struct Target {
   double flops_per_ns = 16;  // one core, f32 multiply-adds counted as two
   double bytes_per_ns = 10;  // one core, from memory
 
+  // Devices other than the host: what a copy between host memory and theirs costs, and a launch beside its kernel's
+  // work.
+  double transfer_ns = 10000;
+  double transfer_bytes_per_ns = 10;
+  double launch_ns = 0;
+
   // OpenCL devices only.
   int64_t local_bytes = 0;    // local memory of a work-group
   int max_group = 1;          // work-items of a work-group
