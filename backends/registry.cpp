@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 #include <sstream>
 
 #include "backends/backend.h"
@@ -41,9 +42,12 @@ std::vector<DeviceInfo> probe() {
   if (wanted.empty()) return found;
   std::vector<DeviceInfo> ordered;
   std::istringstream names(wanted);
-  for (std::string name; std::getline(names, name, ',');)
+  for (std::string name; std::getline(names, name, ',');) {
+    std::map<std::string, int> numbers;
     for (const DeviceInfo& device : found)
-      if (device.backend == name) ordered.push_back(device);
+      if (int number = numbers[device.backend]++; name == device.backend || name == str(device.backend, ":", number))
+        ordered.push_back(device);
+  }
   // A CPU backend is always present: a filter that leaves nothing is ignored.
   if (!ordered.empty()) return ordered;
   log(LogLevel::Warning, "SARDONYX_DEVICES=", wanted, " matches no device and is ignored");

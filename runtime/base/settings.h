@@ -19,18 +19,18 @@ inline constexpr int64_t max_threads = 1024;
 inline constexpr int64_t max_spin_microseconds = 1000000;
 
 struct Settings {
-  LogLevel log_level = LogLevel::Warning;           // SARDONYX_LOG_LEVEL: error|warning|info|debug or 1..4
-  int num_threads = 0;                              // SARDONYX_NUM_THREADS; 0: min(affinity mask, cgroup quota)
-  Policy policy = Policy::Auto;                     // SARDONYX_POLICY: auto|codegen|library
+  LogLevel log_level = LogLevel::Warning;  // SARDONYX_LOG_LEVEL: error|warning|info|debug or 1..4
+  int num_threads = 0;                     // SARDONYX_NUM_THREADS; 0: min(affinity mask, cgroup quota)
+  Policy policy = Policy::Auto;            // SARDONYX_POLICY: auto|codegen|library
   Optimization optimization = Optimization::LowLatency;
-  std::string devices;                              // SARDONYX_DEVICES: filter and order, e.g. "opencl:1,cpu"
-  std::string plugins;                              // SARDONYX_PLUGINS: absolute paths, colons between them
-  std::string trace_file;                           // SARDONYX_TRACE: Chrome trace JSON is written here
-  std::string dump_dir;                             // SARDONYX_DUMP: graphs after each pass, schedules, LLVM IR
-  std::string cache_dir;                            // SARDONYX_CACHE_DIR: compiled device code is kept there; "": none
-  std::string external_data_dir;                    // property only: base directory of external tensor data
-  int64_t spin_microseconds = 20;                   // SARDONYX_SPIN_US: bounded spin of an idle worker before it sleeps
-  bool verify = false;                              // SARDONYX_VERIFY=1: run the graph verifier after every pass
+  std::string devices;             // SARDONYX_DEVICES: filter and order, e.g. "opencl:1,cpu"
+  std::string plugins;             // SARDONYX_PLUGINS: absolute paths, colons between them
+  std::string trace_file;          // SARDONYX_TRACE: Chrome trace JSON is written here
+  std::string dump_dir;            // SARDONYX_DUMP: graphs after each pass, schedules, LLVM IR
+  std::string cache_dir;           // SARDONYX_CACHE_DIR: compiled device code is kept there; "": none
+  std::string external_data_dir;   // property only: base directory of external tensor data
+  int64_t spin_microseconds = 20;  // SARDONYX_SPIN_US: bounded spin of an idle worker before it sleeps
+  bool verify = false;             // SARDONYX_VERIFY=1: run the graph verifier after every pass
 };
 
 // Defaults overridden by the environment. Malformed values are reported at WARNING and ignored.

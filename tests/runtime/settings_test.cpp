@@ -45,8 +45,24 @@ TEST_F(SettingsTest, ReadsEveryVariable) {
   EXPECT_EQ(with("SARDONYX_DEVICES", "cpu").devices, "cpu");
   EXPECT_EQ(with("SARDONYX_TRACE", "t.json").trace_file, "t.json");
   EXPECT_EQ(with("SARDONYX_DUMP", "d").dump_dir, "d");
+  EXPECT_EQ(with("SARDONYX_CACHE_DIR", "c").cache_dir, "c");
   EXPECT_EQ(with("SARDONYX_SPIN_US", "0").spin_microseconds, 0);
   EXPECT_TRUE(with("SARDONYX_VERIFY", "1").verify);
+}
+
+TEST_F(SettingsTest, CacheIsInTheUsersCacheFolderUnlessToldOtherwise) {
+  const std::string home = str(getenv("HOME") ? getenv("HOME") : "");
+  const char* before = getenv("XDG_CACHE_HOME");
+  const std::string cache = str(before ? before : "");
+  setenv("HOME", "/h", 1);
+  unsetenv("XDG_CACHE_HOME");
+  EXPECT_EQ(settings_from_environment().cache_dir, "/h/.cache/sardonyx");
+  setenv("XDG_CACHE_HOME", "/c", 1);
+  EXPECT_EQ(settings_from_environment().cache_dir, "/c/sardonyx");
+  EXPECT_EQ(with("SARDONYX_CACHE_DIR", "off").cache_dir, "");
+  EXPECT_EQ(with("SARDONYX_CACHE_DIR", "").cache_dir, "");
+  setenv("HOME", home.c_str(), 1);
+  before ? setenv("XDG_CACHE_HOME", cache.c_str(), 1) : unsetenv("XDG_CACHE_HOME");
 }
 
 TEST_F(SettingsTest, LogLevelNumbersAreThoseOfOnnxifi) {
