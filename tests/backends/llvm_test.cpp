@@ -32,7 +32,7 @@ float run(const runtime::Kernel& kernel, int64_t n) {
   auto invocation = kernel.prepare({});
   std::vector<float> x(size_t(n), 2), y(size_t(n), 3), z(size_t(n), 0);
   void* buffers[] = {x.data(), y.data(), z.data()};
-  EXPECT_EQ(invocation->run(buffers, nullptr, nullptr, 0, invocation->grid), 0);
+  EXPECT_EQ(runtime::on_host(*invocation).run(buffers, nullptr, nullptr, 0, invocation->grid), 0);
   return z.back();
 }
 

@@ -80,9 +80,10 @@ class Runner {
       auto scratch = allocate_bytes(size_t(invocation->scratch_bytes) + 64);
       std::memset(scratch.get(), 0xa5, size_t(invocation->scratch_bytes));
       int64_t middle = invocation->grid / 3;
-      result.code = invocation->run(buffers.data(), symbols.data(), scratch.get(), 0, middle);
+      result.code = runtime::on_host(*invocation).run(buffers.data(), symbols.data(), scratch.get(), 0, middle);
       if (!result.code) {
-        result.code = invocation->run(buffers.data(), symbols.data(), scratch.get(), middle, invocation->grid);
+        result.code =
+            runtime::on_host(*invocation).run(buffers.data(), symbols.data(), scratch.get(), middle, invocation->grid);
       }
     }
     for (const auto& b : program.outputs) result.outputs.push_back(memory[b.get()]);

@@ -66,7 +66,7 @@ void expect_same(const Program& program, const Nest& nest) {
     std::vector<void*> buffers;
     for (const BufferPtr& b : kernels[k].buffers) buffers.push_back(memory.at(b.get()).raw());
     auto scratch = allocate_bytes(size_t(invocation->scratch_bytes) + 64);
-    ASSERT_EQ(invocation->run(buffers.data(), nullptr, scratch.get(), 0, invocation->grid), 0);
+    ASSERT_EQ(runtime::on_host(*invocation).run(buffers.data(), nullptr, scratch.get(), 0, invocation->grid), 0);
   }
   auto want = tensor::interpret(program, inputs, {});
   for (size_t i = 0; i < want.size(); ++i) {
