@@ -72,8 +72,9 @@ class Device {
  public:
   virtual ~Device() = default;
 
-  // Throws Error: NoDeviceMemory when the device has not enough, InvalidMemoryType or InvalidBuffer for foreign memory
-  // that it cannot use. Contents undefined. 0 bytes are allowed.
+  // Throws Error: NoDeviceMemory when the device has not enough; for foreign memory InvalidMemoryType when it is of a
+  // kind that the device cannot use, and InvalidMemoryLocation when it is none, not within its reach, or too small.
+  // BackendUnavailable when the device is lost. Contents undefined. 0 bytes are allowed.
   virtual DeviceMemoryPtr allocate(int64_t bytes, const MemoryUse& use) = 0;
 
   // Makes kernels of this backend ready for this device (builds their code): one for each, in order. Throws Error with
@@ -82,8 +83,10 @@ class Device {
 
   // Puts the commands behind all that was submitted before, and returns at once. Never fails: what goes wrong, then or
   // later, is the completion of the point. A failure ends its own submission only; the device stays usable unless it is
-  // lost. `run` names whose commands these are: after a failure, later submissions of the same run do nothing and
-  // complete with the same failure. Thread-safe.
+  // lost: then every later submission ends with BackendUnavailable. `run` names whose commands these are: once a
+  // failure is known, later submissions of the same run do nothing, and all of them complete with that failure. (Those
+  // that the device has in its queue already may still run.) A kernel whose check fails ends no command: what follows
+  // it in the submission works on what it left. Thread-safe.
   virtual Point submit(std::span<const DeviceCommand> commands, uint64_t run) = 0;
 
   // With `done` null: returns when the point is reached. Else returns at once and calls `done`, once, when it is

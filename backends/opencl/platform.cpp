@@ -1,16 +1,17 @@
 #include "backends/opencl/platform.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstdio>
 #include <memory>
 #include <mutex>
 
 #include "backends/opencl/cl.h"
 #include "runtime/base/log.h"
+#include "runtime/team.h"
 
 namespace sardonyx::opencl {
 
@@ -56,6 +57,12 @@ tensor::Target target_of(cl_device_id device, DeviceType type) {
   target.flops_per_ns = 2 * multiply_adds_per_cycle(type, width) * cycles_per_ns;
   // Memory feeds a CPU's core with about four bytes per cycle, and a GPU's unit with sixteen.
   target.bytes_per_ns = (type == DeviceType::Gpu ? 16 : 4) * cycles_per_ns;
+
+  // A CPU's memory is the host's, but its driver copies all the same, and starts a launch on threads that sleep.
+  const bool cpu = type == DeviceType::Cpu;
+  target.transfer_ns = cpu ? 20000 : 10000;
+  target.transfer_bytes_per_ns = cpu ? 5 : 10;
+  target.launch_ns = cpu ? 25000 : 5000;
 
   const std::string extensions = device_text(device, CL_DEVICE_EXTENSIONS);
   const auto single = device_info<cl_device_fp_config>(device, CL_DEVICE_SINGLE_FP_CONFIG);
@@ -155,13 +162,9 @@ void* run_probe(void* argument) {
 // False when the system has no thread to give.
 bool start_detached(const std::shared_ptr<Probe>& probe) {
   auto argument = std::make_unique<std::shared_ptr<Probe>>(probe);
-  sigset_t all, previous;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &previous);
+  runtime::SignalBlock block;
   pthread_t thread;
-  bool started = pthread_create(&thread, nullptr, run_probe, argument.get()) == 0;
-  pthread_sigmask(SIG_SETMASK, &previous, nullptr);
-  if (!started) return false;
+  if (pthread_create(&thread, nullptr, run_probe, argument.get()) != 0) return false;
   argument.release();
   pthread_detach(thread);
   return true;

@@ -1,0 +1,80 @@
+#include "backends/opencl/device.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "backends/opencl/cl.h"
+#include "backends/opencl/memory.h"
+#include "backends/opencl/program.h"
+#include "backends/opencl/program_cache.h"
+#include "backends/opencl/queue.h"
+#include "runtime/base/trace.h"
+
+namespace sardonyx::opencl {
+
+namespace {
+
+// The host's context, once it is known to hold the device.
+ContextOwner share_context(cl_context context, cl_device_id device) {
+  size_t bytes = 0;
+  cl_int code = clGetContextInfo(context, CL_CONTEXT_DEVICES, 0, nullptr, &bytes);
+  std::vector<cl_device_id> devices(bytes / sizeof(cl_device_id));
+  if (code == CL_SUCCESS) code = clGetContextInfo(context, CL_CONTEXT_DEVICES, bytes, devices.data(), nullptr);
+  require(code == CL_SUCCESS, Status::InvalidProperty, "not an OpenCL context: ", error_name(code));
+  require(std::count(devices.begin(), devices.end(), device) > 0, Status::InvalidProperty,
+          "the OpenCL context does not hold the device ", device_text(device, CL_DEVICE_NAME));
+  return ContextOwner::share(context);
+}
+
+ContextOwner make_context(cl_platform_id platform, cl_device_id device) {
+  const cl_context_properties properties[] = {CL_CONTEXT_PLATFORM, reinterpret_cast<cl_context_properties>(platform),
+                                              0};
+  cl_int code = CL_SUCCESS;
+  ContextOwner context(clCreateContext(properties, 1, &device, nullptr, nullptr, &code));
+  check_call(code, "clCreateContext");
+  return context;
+}
+
+class Device final : public runtime::Device {
+ public:
+  Device(ContextOwner context, cl_device_id device, const std::string& name, const Settings& settings)
+      : device_(device),
+        cache_(settings.cache_dir),
+        queue_(std::move(context), device, name, Trace::open(settings.trace_file)) {}
+
+  runtime::DeviceMemoryPtr allocate(int64_t bytes, const runtime::MemoryUse& use) override {
+    queue_.require_alive();
+    if (use.foreign != nullptr) return Memory::adopt(queue_.context(), static_cast<cl_mem>(use.foreign), bytes);
+    return Memory::allocate(queue_.context(), device_, bytes);
+  }
+
+  std::vector<runtime::KernelPtr> load(std::span<const runtime::KernelPtr> kernels) override {
+    queue_.require_alive();
+    return load_kernels(queue_.context(), device_, cache_, kernels);
+  }
+
+  runtime::Point submit(std::span<const runtime::DeviceCommand> commands, uint64_t run) override {
+    return queue_.submit(commands, run);
+  }
+
+  runtime::Completion wait(runtime::Point point, std::function<void(const runtime::Completion&)> done) override {
+    return queue_.wait(point, std::move(done));
+  }
+
+ private:
+  cl_device_id device_;
+  ProgramCache cache_;
+  Queue queue_;
+};
+
+}  // namespace
+
+runtime::DevicePtr open(const backends::DeviceInfo& info, const backends::OpenOptions& options) {
+  auto device = static_cast<cl_device_id>(info.device_id);
+  auto* given = static_cast<cl_context>(options.opencl_context);
+  ContextOwner context = given != nullptr ? share_context(given, device)
+                                          : make_context(static_cast<cl_platform_id>(info.platform_id), device);
+  return std::make_shared<Device>(std::move(context), device, info.device, options.settings);
+}
+
+}  // namespace sardonyx::opencl
