@@ -29,6 +29,7 @@ using tensor::Target;
 
 struct DeviceInfo {
   std::string backend;  // "cpu"
+  int number = 0;       // among the devices of the backend, in the order of its discover(); set by the registry
   std::string name;     // ONNXIFI_BACKEND_NAME
   std::string device;   // "Intel(R) Xeon(R) Processor"
   DeviceType type = DeviceType::Cpu;

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <map>
 #include <sstream>
 
 #include "backends/backend.h"
@@ -33,7 +32,11 @@ std::vector<DeviceInfo> probe() {
   std::vector<DeviceInfo> found;
   for (const Backend* backend : registry()) {
     try {
-      for (DeviceInfo& device : backend->discover()) found.push_back(std::move(device));
+      int number = 0;
+      for (DeviceInfo& device : backend->discover()) {
+        device.number = number++;
+        found.push_back(std::move(device));
+      }
     } catch (const std::exception& error) {
       log(LogLevel::Info, "backend ", backend->name(), " left out: ", error.what());
     }
@@ -42,12 +45,9 @@ std::vector<DeviceInfo> probe() {
   if (wanted.empty()) return found;
   std::vector<DeviceInfo> ordered;
   std::istringstream names(wanted);
-  for (std::string name; std::getline(names, name, ',');) {
-    std::map<std::string, int> numbers;
+  for (std::string name; std::getline(names, name, ',');)
     for (const DeviceInfo& device : found)
-      if (int number = numbers[device.backend]++; name == device.backend || name == str(device.backend, ":", number))
-        ordered.push_back(device);
-  }
+      if (name == device.backend || name == str(device.backend, ":", device.number)) ordered.push_back(device);
   // A CPU backend is always present: a filter that leaves nothing is ignored.
   if (!ordered.empty()) return ordered;
   log(LogLevel::Warning, "SARDONYX_DEVICES=", wanted, " matches no device and is ignored");

@@ -143,16 +143,17 @@ struct DimEquality {
   std::string text{};
 };
 
-// What `sardonyx explain` prints per group; recorded at compile time.
+// What `sardonyx explain` prints per group and per copy between devices; recorded at compile time.
 struct GroupReport {
   std::string name{};                       // "group 12"
   std::vector<std::string> source_nodes{};  // ONNX node names
   std::string primitives{};                 // "conv+add+relu"
-  std::string device{};                     // "cpu"
+  std::string device{};                     // "cpu"; of a copy: where it goes to
   std::string candidate{};                  // "onednn.conv", "codegen.contraction mr=14 nr=2", "library.topk"
   std::string reason{};                     // why it won: estimated costs of the alternatives or their refusals
   std::string layout{};                     // "NCHW16c -> NCHW16c"
   double estimated_ns = 0;
+  int64_t transfer_bytes = 0;  // copies: estimated bytes moved
 };
 
 // A program output whose value is not of kind Output (a view of an input, a constant, a temporary that lives on) is
@@ -173,8 +174,8 @@ struct Program {
   std::vector<GroupReport> report{};
 };
 
-// Throws Error(InternalError) unless every operand is in range, every dim slot is defined before its use, every value
-// is written before it is read, and every step's arity fits its opcode.
+// Throws Error(InternalError) unless every operand is in range and of the device that the step works on, every dim slot
+// is defined before its use, every value is written before it is read, and every step's arity fits its opcode.
 void verify(const Program& program);
 
 // Human-readable listing, one line per step.

@@ -60,9 +60,10 @@ bool set_spin(Settings& settings, const std::string& text) {
   if (value) settings.spin_microseconds = *value;
   return value.has_value();
 }
-bool set_verify(Settings& settings, const std::string& text) {
+template <bool Settings::*member>
+bool set_switch(Settings& settings, const std::string& text) {
   const auto value = parse_name(text, switches);
-  if (value) settings.verify = *value != 0;
+  if (value) settings.*member = *value != 0;
   return value.has_value();
 }
 bool set_cache(Settings& settings, const std::string& text) {
@@ -84,12 +85,14 @@ constexpr Variable variables[] = {
     {"SARDONYX_NUM_THREADS", set_threads},
     {"SARDONYX_POLICY", set_policy},
     {"SARDONYX_DEVICES", set_text<&Settings::devices>},
+    {"SARDONYX_PLACEMENT", set_text<&Settings::placement>},
+    {"SARDONYX_STRICT", set_switch<&Settings::strict>},
     {"SARDONYX_PLUGINS", set_text<&Settings::plugins>},
     {"SARDONYX_TRACE", set_text<&Settings::trace_file>},
     {"SARDONYX_DUMP", set_text<&Settings::dump_dir>},
     {"SARDONYX_CACHE_DIR", set_cache},
     {"SARDONYX_SPIN_US", set_spin},
-    {"SARDONYX_VERIFY", set_verify},
+    {"SARDONYX_VERIFY", set_switch<&Settings::verify>},
 };
 
 // The user's cache folder by the XDG rules; "" when there is none.
@@ -131,6 +134,10 @@ const std::vector<SettingDoc>& setting_docs() {
       {"SARDONYX_DEVICES", "", "comma-separated names, e.g. opencl:1,cpu",
        "which devices are listed, and their order: a backend's name stands for all its devices, with :N for its N-th, "
        "counted from 0"},
+      {"SARDONYX_PLACEMENT", "", "pattern=device rules, separated by semicolons, e.g. layer1/*=cpu;op:conv=opencl:0",
+       "where nodes run: the pattern (* ? [a-z]) is of node names or, behind op:, of kinds of primitives; of several "
+       "rules the first counts"},
+      {"SARDONYX_STRICT", "", "0 or 1", "refuse a graph of which a part cannot run where it should"},
       {"SARDONYX_PLUGINS", "", "absolute file names, separated by colons",
        "shared objects with backends of their own (onnx/sardonyx_backend.h), loaded with the first call"},
       {"SARDONYX_TRACE", "ONNXX_BACKEND_PROPERTY_TRACE_FILE", "a file name",

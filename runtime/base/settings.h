@@ -24,6 +24,8 @@ struct Settings {
   Policy policy = Policy::Auto;            // SARDONYX_POLICY: auto|codegen|library
   Optimization optimization = Optimization::LowLatency;
   std::string devices;             // SARDONYX_DEVICES: filter and order, e.g. "opencl:1,cpu"
+  std::string placement;           // SARDONYX_PLACEMENT: "pattern=device;..." over node names, first match counts
+  bool strict = false;             // SARDONYX_STRICT=1: refuse what the wanted device cannot run
   std::string plugins;             // SARDONYX_PLUGINS: absolute paths, colons between them
   std::string trace_file;          // SARDONYX_TRACE: Chrome trace JSON is written here
   std::string dump_dir;            // SARDONYX_DUMP: graphs after each pass, schedules, LLVM IR

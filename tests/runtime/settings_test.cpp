@@ -43,6 +43,8 @@ TEST_F(SettingsTest, ReadsEveryVariable) {
   EXPECT_EQ(with("SARDONYX_POLICY", "codegen").policy, Policy::Codegen);
   EXPECT_EQ(with("SARDONYX_POLICY", "library").policy, Policy::Library);
   EXPECT_EQ(with("SARDONYX_DEVICES", "cpu").devices, "cpu");
+  EXPECT_EQ(with("SARDONYX_PLACEMENT", "*=cpu").placement, "*=cpu");
+  EXPECT_TRUE(with("SARDONYX_STRICT", "1").strict);
   EXPECT_EQ(with("SARDONYX_TRACE", "t.json").trace_file, "t.json");
   EXPECT_EQ(with("SARDONYX_DUMP", "d").dump_dir, "d");
   EXPECT_EQ(with("SARDONYX_CACHE_DIR", "c").cache_dir, "c");
