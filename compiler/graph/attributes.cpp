@@ -298,6 +298,8 @@ MakeAttributes maker(Op op) {
       return make_default<CheckAttrs>;
     case Op::reorder:
       return make_default<ReorderAttrs>;
+    case Op::copy:
+      return make_default<CopyAttrs>;
     case Op::fused:
       return make_default<FusedAttrs>;
     case Op::select:

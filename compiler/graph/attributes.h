@@ -406,6 +406,13 @@ struct ReorderAttrs : AttributesOf<ReorderAttrs> {
     v("layout", layout);
   }
 };
+struct CopyAttrs : AttributesOf<CopyAttrs> {  // the same tensor in the memory of another device
+  int64_t device = 0;                         // position among the devices that the graph is compiled for
+  template <class V>
+  void fields(V& v) {
+    v("device", device);
+  }
+};
 struct FusedAttrs : AttributesOf<FusedAttrs> {  // region parameters = operands, yields = results
   std::string name;
   template <class V>

@@ -16,14 +16,15 @@
 
 namespace sardonyx::graph {
 
-#define SARDONYX_FOR_EACH_OP(X)                                                                                      \
-  X(unary)                                                                                                           \
-  X(binary)                                                                                                          \
-  X(select)                                                                                                          \
-  X(cast) X(constant) X(iota) X(broadcast) X(reshape) X(transpose) X(slice) X(pad) X(concat) X(gather)               \
-      X(gather_elements) X(gather_nd) X(scatter_elements) X(scatter_nd) X(reduce) X(arg_reduce) X(cumulate) X(pool)  \
-          X(matmul) X(conv) X(conv_transpose) X(softmax) X(layer_norm) X(lrn) X(rnn) X(topk) X(nonzero) X(host_call) \
-              X(if_) X(loop) X(yield) X(dims_tensor) X(bind_dims) X(check) X(reorder) X(fused)
+#define SARDONYX_FOR_EACH_OP(X)                                                                                    \
+  X(unary)                                                                                                         \
+  X(binary)                                                                                                        \
+  X(select)                                                                                                        \
+  X(cast)                                                                                                          \
+  X(constant) X(iota) X(broadcast) X(reshape) X(transpose) X(slice) X(pad) X(concat) X(gather) X(gather_elements)  \
+      X(gather_nd) X(scatter_elements) X(scatter_nd) X(reduce) X(arg_reduce) X(cumulate) X(pool) X(matmul) X(conv) \
+          X(conv_transpose) X(softmax) X(layer_norm) X(lrn) X(rnn) X(topk) X(nonzero) X(host_call) X(if_) X(loop)  \
+              X(yield) X(dims_tensor) X(bind_dims) X(check) X(reorder) X(copy) X(fused)
 
 enum class Op : uint8_t {
 #define X(name) name,

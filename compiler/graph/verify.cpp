@@ -187,6 +187,8 @@ class Verifier {
     for (size_t i = 0; i < inferred.size(); ++i)
       expect(matches(node.results[i]->type, inferred[i]), node, "result ", i, " is ", to_string(node.results[i]->type),
              ", inference gives ", to_string(inferred[i]));
+    expect(node.op != Op::copy || node.result()->type.layout == node.operand(0)->type.layout, node,
+           "a copy changes the layout");
   }
 
   // Dims are equal, provably or by an equality that the run checks. Layouts are the business of layout assignment,

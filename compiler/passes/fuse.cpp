@@ -40,6 +40,7 @@ bool computes(const Node& node) {
     case Op::reshape:
     case Op::bind_dims:
     case Op::check:
+    case Op::copy:
     case Op::yield:
     case Op::if_:
     case Op::loop:

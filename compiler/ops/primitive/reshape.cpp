@@ -1,4 +1,4 @@
-// broadcast, reshape, transpose and reorder: the same elements under other dims.
+// broadcast, reshape, transpose, reorder and copy: the same elements under other dims.
 #include <set>
 
 #include "compiler/ops/primitive/common.h"
@@ -7,6 +7,7 @@ namespace sardonyx::ops {
 namespace {
 
 using graph::BroadcastAttrs;
+using graph::CopyAttrs;
 using graph::ReorderAttrs;
 using graph::ReshapeAttrs;
 using graph::TransposeAttrs;
@@ -131,6 +132,15 @@ std::vector<TensorType> infer_reorder(const Attributes& attributes, Types operan
 
 std::vector<Term> express_reorder(const Attributes&, Terms operands, Types, ProgramBuilder&) { return {operands[0]}; }
 
+std::vector<TensorType> infer_copy(const Attributes& attributes, Types operands) {
+  expect_operands(Op::copy, operands, 1);
+  require(as<CopyAttrs>(attributes).device >= 0, Status::InvalidModel, "copy to device ",
+          as<CopyAttrs>(attributes).device);
+  return {operands[0]};
+}
+
+std::vector<Term> express_copy(const Attributes&, Terms operands, Types, ProgramBuilder&) { return {operands[0]}; }
+
 const RegisterOp broadcast_registration{
     {.op = Op::broadcast, .traits = graph::Injective, .infer = infer_broadcast, .express = express_broadcast}};
 const RegisterOp reshape_registration{
@@ -139,6 +149,7 @@ const RegisterOp transpose_registration{
     {.op = Op::transpose, .traits = graph::Injective, .infer = infer_transpose, .express = express_transpose}};
 const RegisterOp reorder_registration{
     {.op = Op::reorder, .traits = graph::Injective, .infer = infer_reorder, .express = express_reorder}};
+const RegisterOp copy_registration{{.op = Op::copy, .infer = infer_copy, .express = express_copy}};
 
 }  // namespace
 }  // namespace sardonyx::ops
