@@ -123,7 +123,7 @@ void propose_scheduled(const Node& group, const Target& target, Candidates& resu
   }
   for (const Layouts& layouts : layout_variants(group, target)) {
     sketch::Problem problem = backends::express_group(group, layouts.inputs, layouts.outputs);
-    for (const sketch::Family& family : sketch::families()) {
+    for (const sketch::Family& family : sketch::families(target)) {
       std::string why;
       std::vector<sketch::Proposal> proposals = family.propose(problem, target, &why);
       if (proposals.empty()) continue;
@@ -320,7 +320,7 @@ class CpuBackend : public backends::Backend {
     auto lowered = family->lower(problem, candidate.point, target);
     if (auto* done = std::get_if<sketch::Lowered>(&lowered)) return std::move(*done);
     log(LogLevel::Info, candidate.family, " refused at lowering: ", std::get<sketch::Refusal>(lowered).reason);
-    const sketch::Family* general = &sketch::families().back();
+    const sketch::Family* general = &sketch::families(target).back();
     auto fallback = general->lower(problem, {}, target);
     check(std::holds_alternative<sketch::Lowered>(fallback), "family '", general->name, "' refused");
     return std::move(std::get<sketch::Lowered>(fallback));

@@ -10,4 +10,14 @@ extern const Family window_family;
 extern const Family row_reduction_family;
 extern const Family loops_family;
 
+namespace gpu {
+
+extern const Family pointwise_family;
+extern const Family contraction_family;
+extern const Family window_family;
+extern const Family row_reduction_family;
+extern const Family direct_family;
+
+}  // namespace gpu
+
 }  // namespace sardonyx::sketch

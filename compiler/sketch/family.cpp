@@ -4,16 +4,24 @@
 
 namespace sardonyx::sketch {
 
-std::span<const Family> families() {
-  static const Family table[] = {
-      pointwise_family, contraction_family, window_family, row_reduction_family, loops_family,
-  };
-  return table;
+namespace {
+
+const Family cpu_families[] = {pointwise_family, contraction_family, window_family, row_reduction_family, loops_family};
+const Family gpu_families[] = {gpu::pointwise_family,     gpu::contraction_family, gpu::window_family,
+                               gpu::row_reduction_family, gpu::direct_family,      loops_family};
+
+}  // namespace
+
+std::span<const Family> families(const Target& target) {
+  if (target.kind == tensor::TargetKind::OpenClGpu) return gpu_families;
+  return cpu_families;
 }
 
 const Family* family_of(std::string_view name) {
-  for (const Family& family : families()) {
-    if (name == family.name) return &family;
+  for (std::span<const Family> list : {std::span<const Family>(cpu_families), std::span<const Family>(gpu_families)}) {
+    for (const Family& family : list) {
+      if (name == family.name) return &family;
+    }
   }
   return nullptr;
 }

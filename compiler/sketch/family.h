@@ -5,7 +5,7 @@
 // The family "loops" accepts every program, so every group has at least one candidate.
 //
 //   Problem problem{program, constant};
-//   for (const Family& family : families())
+//   for (const Family& family : families(target))
 //     for (const Proposal& proposal : family.propose(problem, target)) ...
 //   auto result = family.lower(problem, point, target);   // variant<Lowered, Refusal>
 //
@@ -69,8 +69,9 @@ struct Family {
   std::variant<Lowered, Refusal> (*lower)(const Problem& problem, const Point& point, const Target& target);
 };
 
-// All families, most specialised first, "loops" last.
-std::span<const Family> families();
-const Family* family_of(std::string_view name);  // null when unknown
+// The families for this kind of target, most specialised first, "loops" last.
+std::span<const Family> families(const Target& target);
+// Of any kind of target; null when unknown.
+const Family* family_of(std::string_view name);
 
 }  // namespace sardonyx::sketch

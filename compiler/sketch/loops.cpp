@@ -1,8 +1,10 @@
 // Family "loops": any program, one launch per stage, scalar loops. Never fast, always right.
 //
-// Each stage becomes a kernel: the grid runs over all axes but the innermost parallel one; reductions accumulate in a
-// register; a scan runs serially in order. Intermediate stages live in temporaries.
+// Each stage becomes a kernel: the grid runs over all axes but the innermost parallel one (on a GPU that one too, for
+// neighbouring work-items); reductions accumulate in a register; a scan runs serially in order. Intermediate stages
+// live in temporaries.
 #include "compiler/sketch/families.h"
+#include "compiler/sketch/gpu/group.h"
 #include "compiler/sketch/support.h"
 
 namespace sardonyx::sketch {
@@ -11,12 +13,7 @@ namespace {
 
 // Evaluates one point of a reduction into a register, then stores it.
 Stmt reduced_point(const Stage& stage, const tensor::Index& index) {
-  auto accumulator = std::make_shared<expr::Buffer>();
-  accumulator->name = "acc";
-  accumulator->dtype = stage.output->dtype;
-  accumulator->dims = {1};
-  accumulator->scope = expr::Buffer::Scope::Register;
-  BufferPtr acc = accumulator;
+  BufferPtr acc = make_buffer("acc", stage.output->dtype, {1}, expr::Buffer::Scope::Register);
   Expr current = expr::load(acc, {0});
   Stmt update = tensor::make_store(acc, {0}, tensor::combine(stage.reduce, current, stage.body));
   return tensor::make_allocate(
@@ -25,15 +22,22 @@ Stmt reduced_point(const Stage& stage, const tensor::Index& index) {
                                tensor::make_store(stage.output, index, expr::load(acc, {0}))}));
 }
 
-std::vector<Proposal> propose(const Problem& problem, const Target&, std::string*) {
+double typical_ns(const Stage& stage, const Target& target) {
+  double points = double(typical_points(stage.axes));
+  double ns = points * double(typical_points(stage.reduce_axes)) * scalar_cost_ns(stage.body);
+  if (target.kind != tensor::TargetKind::OpenClGpu) return ns;
+  double items = stage.scan_axis < 0 ? points : points / double(typical(stage.axes[size_t(stage.scan_axis)].extent));
+  constexpr double efficiency = 0.05;  // nothing is shared between work-items
+  return gpu::cost_ns(target, ns * gpu::flops_per_scalar_ns, efficiency, 0, items);
+}
+
+std::vector<Proposal> propose(const Problem& problem, const Target& target, std::string*) {
   double ns = 0;
-  for (const Stage& stage : problem.program.stages) {
-    ns += double(typical_points(stage.axes)) * double(typical_points(stage.reduce_axes)) * scalar_cost_ns(stage.body);
-  }
+  for (const Stage& stage : problem.program.stages) ns += typical_ns(stage, target);
   return {{{}, ns * 1.5}};
 }
 
-Result lower(const Problem& problem, const Point&, const Target&) {
+Result lower(const Problem& problem, const Point&, const Target& target) {
   const Program& program = problem.program;
   Lowered lowered;
   for (const Stage& stage : program.stages) {
@@ -50,15 +54,15 @@ Result lower(const Problem& problem, const Point&, const Target&) {
     Axis inner;
     if (stage.scan_axis >= 0) {
       inner = stage.axes[size_t(stage.scan_axis)];
-    } else if (!grid.empty()) {
+    } else if (!grid.empty() && target.kind != tensor::TargetKind::OpenClGpu) {
       inner = grid.back();
       grid.pop_back();
     }
     if (inner.var) {
       point = tensor::make_for(tensor::ForKind::Serial, inner.var, inner.extent, point);
     }
-    lowered.launches.push_back(finish_kernel(program, "loops " + stage.name, grid, point, points,
-                                             scalar_cost_ns(stage.body) * double(typical(points))));
+    lowered.launches.push_back(
+        finish_kernel(program, "loops " + stage.name, grid, point, points, typical_ns(stage, target)));
   }
   return lowered;
 }

@@ -46,4 +46,7 @@ Stmt map_loops(const Map& map, const VectorChoice& choice, const Target& target)
 // Program with point-wise stages substituted into their users; `keep` says which stay. Stages nobody uses go.
 Program inline_pointwise(const Program& program, const std::function<bool(const Stage&)>& keep);
 
+// The launches of a program of maps alone, collapsed: intermediate stages are inlined, outputs of equal dims share one.
+std::variant<std::vector<Map>, Refusal> pointwise_maps(const Program& program);
+
 }  // namespace sardonyx::sketch

@@ -11,48 +11,8 @@ namespace sardonyx::sketch {
 
 namespace {
 
-constexpr int64_t inline_limit = 4000;  // nodes of a body after inlining
-
-int64_t node_count(const Expr& e) {
-  std::unordered_set<const expr::Node*> seen;
-  expr::visit(e, [&](const Expr& x) { return seen.insert(x.get()).second; });
-  return int64_t(seen.size());
-}
-
-bool same_domain(const std::vector<Axis>& a, const std::vector<Axis>& b) {
-  if (a.size() != b.size()) return false;
-  for (size_t i = 0; i < a.size(); ++i) {
-    if (!expr::prove_equal(a[i].extent, b[i].extent)) return false;
-  }
-  return true;
-}
-
-// The launches' maps, or a reason why the program is none of this family's.
-std::variant<std::vector<Map>, Refusal> maps_of(const Program& program) {
-  for (const Stage& stage : program.stages) {
-    if (stage.reduce != tensor::Reduce::None) return Refusal{"stage " + stage.name + " reduces"};
-    if (stage.scan_axis >= 0) return Refusal{"stage " + stage.name + " is a scan"};
-  }
-  Program flat = inline_pointwise(program, [](const Stage&) { return false; });
-  std::vector<Map> maps;
-  for (const Stage& stage : flat.stages) {
-    if (node_count(stage.body) > inline_limit) return Refusal{"stage " + stage.name + " is too large when inlined"};
-    Map* host = nullptr;
-    for (Map& map : maps) {
-      if (same_domain(map.axes, stage.axes)) host = &map;
-    }
-    if (host) {
-      append(*host, stage);
-    } else {
-      maps.push_back(map_of(stage));
-    }
-  }
-  for (Map& map : maps) map = collapse(map);
-  return maps;
-}
-
 std::vector<Proposal> propose(const Problem& problem, const Target& target, std::string* why) {
-  auto maps = maps_of(problem.program);
+  auto maps = pointwise_maps(problem.program);
   if (auto* refusal = std::get_if<Refusal>(&maps)) {
     if (why) *why = refusal->reason;
     return {};
@@ -167,7 +127,7 @@ tensor::LoweredKernel launch(const Program& program, Map map, const Target& targ
 }
 
 Result lower(const Problem& problem, const Point&, const Target& target) {
-  auto maps = maps_of(problem.program);
+  auto maps = pointwise_maps(problem.program);
   if (auto* refusal = std::get_if<Refusal>(&maps)) return *refusal;
   Lowered lowered;
   for (const Map& map : std::get<0>(maps)) lowered.launches.push_back(launch(problem.program, map, target));

@@ -24,26 +24,15 @@ constexpr int along_row = 0, along_columns = 1;
 
 bool costly(const Expr& body) { return scalar_cost_ns(body) > 3; }
 
-void visit_loads(const Expr& e, const std::function<void(const Expr&)>& f) {
-  std::unordered_set<const expr::Node*> seen;
-  expr::visit(e, [&](const Expr& x) {
-    if (!seen.insert(x.get()).second) return false;
-    if (x->kind == Kind::Load) f(x);
-    return true;
-  });
-}
-
 // Stages that stay: used in a larger domain than their own, or costly and used twice.
 Program inline_cheap(const Program& program) {
   return inline_pointwise(program, [&](const Stage& stage) {
     int uses = 0;
     bool larger = false;
     for (const Stage& user : program.stages) {
-      visit_loads(user.body, [&](const Expr& load) {
-        if (load->buffer != stage.output) return;
-        ++uses;
-        larger = larger || user.axes.size() + user.reduce_axes.size() > stage.axes.size();
-      });
+      int reads = int(loads_of(user.body, stage.output.get()).size());
+      uses += reads;
+      larger = larger || (reads && user.axes.size() + user.reduce_axes.size() > stage.axes.size());
     }
     return uses > 0 && (larger || (costly(stage.body) && uses > 1));
   });
@@ -61,15 +50,15 @@ int shared_rows(const Program& program) {
   std::unordered_set<const Buffer*> internal;
   for (const Stage& stage : program.stages) internal.insert(stage.output.get());
   for (const Stage& stage : program.stages) {
-    visit_loads(stage.body, [&](const Expr& load) {
-      if (!internal.count(load->buffer.get())) return;
+    for (const Expr& load : loads_of(stage.body)) {
+      if (!internal.count(load->buffer.get())) continue;
       for (size_t i = 0; i < rows; ++i) {
         const Expr& at = load->args[i];
         bool own = at->kind == Kind::Var && at->var == stage.axes[i].var;
         bool single = expr::is_const(stage.axes[i].extent, 1) && expr::is_const(at, 0);
         if (!own && !single) rows = i;
       }
-    });
+    }
   }
   return int(rows);
 }
@@ -95,15 +84,6 @@ expr::Function horizontal(tensor::Reduce reduce) {
     default:
       return expr::Function::ReduceMax;
   }
-}
-
-BufferPtr local_buffer(const std::string& name, DType dtype, std::vector<Expr> dims, Buffer::Scope scope) {
-  auto buffer = std::make_shared<Buffer>();
-  buffer->name = name;
-  buffer->dtype = dtype;
-  buffer->dims = std::move(dims);
-  buffer->scope = scope;
-  return buffer;
 }
 
 // Builds the body of one row.
@@ -147,8 +127,8 @@ class RowBuilder {
       bool scalar = true;
       for (const Expr& d : dims) scalar = scalar && expr::is_const(d, 1);
       if (dims.empty()) dims.emplace_back(1);
-      locals_.push_back({stage.output, local_buffer(stage.output->name, stage.output->dtype, dims,
-                                                    scalar ? Buffer::Scope::Register : Buffer::Scope::Scratch)});
+      locals_.push_back({stage.output, make_buffer(stage.output->name, stage.output->dtype, dims,
+                                                   scalar ? Buffer::Scope::Register : Buffer::Scope::Scratch)});
     }
     return result;
   }
@@ -200,7 +180,7 @@ class RowBuilder {
   }
 
   Stmt serial_reduction(const Stage& stage, const Index& index) {
-    BufferPtr acc = local_buffer("acc", stage.output->dtype, {1}, Buffer::Scope::Register);
+    BufferPtr acc = make_buffer("acc", stage.output->dtype, {1}, Buffer::Scope::Register);
     Expr identity = tensor::identity_of(stage.reduce, stage.output->dtype);
     Stmt update = tensor::make_store(acc, {0}, tensor::combine(stage.reduce, expr::load(acc, {0}), stage.body));
     return tensor::make_allocate(acc,
@@ -217,7 +197,7 @@ class RowBuilder {
       dims.push_back(axis.extent);
       index.emplace_back(axis.var);
     }
-    BufferPtr values = local_buffer("values", stage.output->dtype, dims, Buffer::Scope::Scratch);
+    BufferPtr values = make_buffer("values", stage.output->dtype, dims, Buffer::Scope::Scratch);
     return collapse({stage.reduce_axes, {{values, index, stage.body}}});
   }
 
@@ -231,7 +211,7 @@ class RowBuilder {
     int lanes = choice.lanes;
     int unroll = typical(axis.extent) >= 8 * lanes ? 4 : 1;
     DType dtype = stage.output->dtype;
-    BufferPtr acc = local_buffer("partial", dtype, {Expr(unroll * lanes)}, Buffer::Scope::Register);
+    BufferPtr acc = make_buffer("partial", dtype, {Expr(unroll * lanes)}, Buffer::Scope::Register);
     Expr identity = tensor::identity_of(stage.reduce, dtype);
     VarPtr u = loop_var("u", unroll), l = loop_var("l", lanes);
     auto vectors = [&](const Stmt& body) {
@@ -311,7 +291,7 @@ double cost_of(const Program& program, size_t rows, int along, const Target& tar
       dims.push_back(axis.extent);
       index.emplace_back(axis.var);
     }
-    auto stand_in = local_buffer("cost", stage.output->dtype, dims, Buffer::Scope::Scratch);
+    auto stand_in = make_buffer("cost", stage.output->dtype, dims, Buffer::Scope::Scratch);
     inner.outputs.push_back({stand_in, index, stage.body});
     VectorChoice choice = choose_vector(inner, target);
     ns += double(typical_points(map.axes)) * choice.ns_per_point * measured;

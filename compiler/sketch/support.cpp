@@ -110,6 +110,26 @@ bool is_output(const Program& program, const BufferPtr& buffer) {
   return std::find(program.outputs.begin(), program.outputs.end(), buffer) != program.outputs.end();
 }
 
+BufferPtr make_buffer(const std::string& name, DType dtype, std::vector<Expr> dims, expr::Buffer::Scope scope) {
+  auto buffer = std::make_shared<expr::Buffer>();
+  buffer->name = name;
+  buffer->dtype = dtype;
+  buffer->dims = std::move(dims);
+  buffer->scope = scope;
+  return buffer;
+}
+
+std::vector<Expr> loads_of(const Expr& e, const expr::Buffer* buffer) {
+  std::vector<Expr> loads;
+  std::unordered_set<const expr::Node*> seen;
+  expr::visit(e, [&](const Expr& x) {
+    if (!seen.insert(x.get()).second) return false;
+    if (x->kind == Kind::Load && (!buffer || x->buffer.get() == buffer)) loads.push_back(x);
+    return true;
+  });
+  return loads;
+}
+
 tensor::LoweredKernel finish_kernel(const Program& program, std::string name, std::vector<Axis> grid, Stmt body,
                                     const Expr& points, double typical_ns, const std::vector<BufferPtr>& more_buffers) {
   tensor::LoweredKernel kernel;

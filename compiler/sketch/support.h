@@ -31,6 +31,9 @@ VarPtr loop_var(const std::string& name, const Expr& extent);
 // Constant extent, if known.
 std::optional<int64_t> constant(const Expr& extent);
 bool is_output(const Program& program, const BufferPtr& buffer);
+BufferPtr make_buffer(const std::string& name, DType dtype, std::vector<Expr> dims, expr::Buffer::Scope scope);
+// The distinct loads in `e`, of `buffer` if given.
+std::vector<Expr> loads_of(const Expr& e, const expr::Buffer* buffer = nullptr);
 
 // Fills in what follows from the body: buffers in the program's order (inputs and packed ones that are read, then
 // those that are written), scratch bytes, symbols. `points` counts the work of the whole grid, which takes `typical_ns`

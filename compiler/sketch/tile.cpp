@@ -16,15 +16,6 @@ using tensor::Index;
 
 namespace {
 
-BufferPtr make_buffer(const std::string& name, DType dtype, std::vector<Expr> dims, Buffer::Scope scope) {
-  auto buffer = std::make_shared<Buffer>();
-  buffer->name = name;
-  buffer->dtype = dtype;
-  buffer->dims = std::move(dims);
-  buffer->scope = scope;
-  return buffer;
-}
-
 std::vector<Expr> distinct_nodes(const Expr& e, Kind kind) {
   std::vector<Expr> found;
   std::unordered_set<const expr::Node*> seen;

@@ -13,17 +13,6 @@ using tensor::Index;
 
 namespace {
 
-std::vector<Expr> loads_of(const Expr& e, const expr::Buffer* buffer = nullptr) {
-  std::vector<Expr> loads;
-  std::unordered_set<const expr::Node*> seen;
-  expr::visit(e, [&](const Expr& x) {
-    if (!seen.insert(x.get()).second) return false;
-    if (x->kind == Kind::Load && (!buffer || x->buffer.get() == buffer)) loads.push_back(x);
-    return true;
-  });
-  return loads;
-}
-
 std::vector<VarPtr> vars_of(const Expr& e) {
   std::vector<VarPtr> vars;
   expr::visit(e, [&](const Expr& x) {

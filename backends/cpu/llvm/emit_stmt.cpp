@@ -132,7 +132,12 @@ void Emitter::emit(const Stmt& stmt) {
       return;
     case StmtKind::Let: {
       variables_[stmt->var.get()] = evaluate(stmt->value);
+      if (!unrolled(stmt->value)) return emit(stmt->body[0]);
+      unrolled_vars_.push_back(stmt->var.get());  // it differs between the copies as the loop's variable does
+      unrolled_.clear();
       emit(stmt->body[0]);
+      unrolled_vars_.pop_back();
+      unrolled_.clear();
       return;
     }
     case StmtKind::Allocate: {

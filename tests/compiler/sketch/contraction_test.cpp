@@ -1,72 +1,14 @@
-#include "tests/compiler/sketch/harness.h"
+#include "tests/compiler/sketch/programs.h"
 
 namespace sardonyx::testing {
 namespace {
-
-using expr::Expr;
-using expr::Function;
-using tensor::Index;
-using tensor::ProgramBuilder;
-using tensor::Reduce;
-using tensor::Term;
-
-struct Matmul {
-  std::vector<Expr> batch;
-  Expr m, n, k;
-  bool transpose_a = false, transpose_b = false;
-  DType dtype = DType::F32;
-};
-
-Term matmul(ProgramBuilder& b, const Matmul& p, const Term& x, const Term& y, bool batched_y) {
-  std::vector<Expr> dims = p.batch;
-  dims.push_back(p.m);
-  dims.push_back(p.n);
-  return b.reduce("matmul", Reduce::Sum, p.dtype, dims, {p.k}, [=](const Index& out, const Index& in) {
-    Index left(out.begin(), out.end() - 2), right = batched_y ? left : Index{};
-    const Expr &i = out[out.size() - 2], &j = out.back(), &k = in[0];
-    left.push_back(p.transpose_a ? k : i);
-    left.push_back(p.transpose_a ? i : k);
-    right.push_back(p.transpose_b ? j : k);
-    right.push_back(p.transpose_b ? k : j);
-    return x.at(left) * y.at(right);
-  });
-}
-
-Problem problem_of(const Matmul& p, bool batched_y, bool constant_y, int epilogue) {
-  ProgramBuilder b;
-  std::vector<Expr> a_dims = p.batch, b_dims = batched_y ? p.batch : std::vector<Expr>{};
-  a_dims.push_back(p.transpose_a ? p.k : p.m);
-  a_dims.push_back(p.transpose_a ? p.m : p.k);
-  b_dims.push_back(p.transpose_b ? p.n : p.k);
-  b_dims.push_back(p.transpose_b ? p.k : p.n);
-  Term x = b.input("a", p.dtype, a_dims), y = b.input("b", p.dtype, b_dims);
-  std::vector<Expr> dims = p.batch;
-  dims.push_back(p.m);
-  dims.push_back(p.n);
-  Term bias = b.input("bias", p.dtype, {p.n}), residual = b.input("residual", p.dtype, dims);
-  Term c = matmul(b, p, x, y, batched_y);
-  if (epilogue == 0) {
-    b.output(c);
-  } else if (epilogue == 1) {
-    b.output({p.dtype, dims, [=](const Index& i) {
-                return expr::max(c.at(i) + bias.at({i.back()}) + residual.at(i), expr::imm(0, p.dtype));
-              }});
-  } else {
-    b.output({p.dtype, dims, [=](const Index& i) {
-                Expr v = c.at(i) + bias.at({i.back()});
-                return v * expr::imm(0.5, p.dtype) *
-                       (expr::imm(1, p.dtype) + expr::call(Function::Erf, {v * expr::imm(0.70710678, p.dtype)}));
-              }});
-  }
-  return {b.finish(), {false, constant_y, true, false}};
-}
 
 void expect_contraction(const Matmul& p, bool batched_y, bool constant_y, int epilogue,
                         const std::vector<expr::VarPtr>& symbols = {}, const std::vector<int64_t>& values = {}) {
   SCOPED_TRACE(std::string("m ") + expr::to_string(p.m) + " n " + expr::to_string(p.n) + " k " + expr::to_string(p.k) +
                (p.transpose_a ? " ta" : "") + (p.transpose_b ? " tb" : "") + (constant_y ? " constant" : "") +
                " epilogue " + std::to_string(epilogue));
-  Problem problem = problem_of(p, batched_y, constant_y, epilogue);
+  Problem problem = matmul_problem(p, batched_y, constant_y, epilogue);
   problem.program.symbols = symbols;
   auto inputs = random_inputs(problem.program, values, 5, -1, 1);
   expect_matches("contraction", problem, inputs, values, 1e-5, 2e-5);

@@ -1,37 +1,7 @@
-#include "tests/compiler/sketch/harness.h"
+#include "tests/compiler/sketch/programs.h"
 
 namespace sardonyx::testing {
 namespace {
-
-using expr::Expr;
-using expr::Function;
-using tensor::Index;
-using tensor::ProgramBuilder;
-using tensor::Reduce;
-using tensor::Term;
-
-Problem softmax(std::vector<Expr> dims, size_t axis) {
-  ProgramBuilder b;
-  Term x = b.input("x", DType::F32, dims);
-  std::vector<Expr> rows = dims;
-  rows.erase(rows.begin() + long(axis));
-  auto with = [axis](Index row, const Expr& k) {
-    row.insert(row.begin() + long(axis), k);
-    return row;
-  };
-  auto without = [axis](Index i) {
-    i.erase(i.begin() + long(axis));
-    return i;
-  };
-  Term top = b.reduce("max", Reduce::Max, DType::F32, rows, {dims[axis]},
-                      [=](const Index& row, const Index& in) { return x.at(with(row, in[0])); });
-  Term e = b.stage("exp", DType::F32, dims,
-                   [=](const Index& i) { return expr::call(Function::Exp, {x.at(i) - top.at(without(i))}); });
-  Term sum = b.reduce("sum", Reduce::Sum, DType::F32, rows, {dims[axis]},
-                      [=](const Index& row, const Index& in) { return e.at(with(row, in[0])); });
-  b.output({DType::F32, dims, [=](const Index& i) { return e.at(i) / sum.at(without(i)); }});
-  return {b.finish(), {}};
-}
 
 void expect_row_reduction(const Problem& problem, const std::vector<int64_t>& symbols = {}, double relative = 1e-5,
                           double absolute = 1e-6) {
@@ -53,28 +23,7 @@ TEST(RowReduction, SoftmaxOfSymbolicRows) {
   }
 }
 
-TEST(RowReduction, LayerNorm) {
-  ProgramBuilder b;
-  Term x = b.input("x", DType::F32, {4, 9, 200}), scale = b.input("scale", DType::F32, {200}),
-       bias = b.input("bias", DType::F32, {200});
-  Expr count = expr::imm(200, DType::F32);
-  auto row = [](const Index& i) { return Index{i[0], i[1]}; };
-  Term sum = b.reduce("sum", Reduce::Sum, DType::F32, {4, 9}, {200}, [=](const Index& r, const Index& k) {
-    return x.at({r[0], r[1], k[0]});
-  });
-  Term mean = b.stage("mean", DType::F32, {4, 9}, [=](const Index& r) { return sum.at(r) / count; });
-  Term squares = b.reduce("squares", Reduce::Sum, DType::F32, {4, 9}, {200}, [=](const Index& r, const Index& k) {
-    Expr d = x.at({r[0], r[1], k[0]}) - mean.at(r);
-    return d * d;
-  });
-  Term inverse = b.stage("inverse", DType::F32, {4, 9}, [=](const Index& r) {
-    return expr::imm(1, DType::F32) / expr::call(Function::Sqrt, {squares.at(r) / count + expr::imm(1e-5, DType::F32)});
-  });
-  b.output({DType::F32, {4, 9, 200}, [=](const Index& i) {
-              return (x.at(i) - mean.at(row(i))) * inverse.at(row(i)) * scale.at({i[2]}) + bias.at({i[2]});
-            }});
-  expect_row_reduction({b.finish(), {}});
-}
+TEST(RowReduction, LayerNorm) { expect_row_reduction(layer_norm()); }
 
 TEST(RowReduction, EachKindOverEachAxisAndType) {
   for (DType dtype : {DType::F32, DType::F64, DType::I32, DType::I64, DType::I8, DType::U8}) {

@@ -1,64 +1,7 @@
-#include "tests/compiler/sketch/harness.h"
+#include "tests/compiler/sketch/programs.h"
 
 namespace sardonyx::testing {
 namespace {
-
-using expr::Expr;
-using tensor::Index;
-using tensor::ProgramBuilder;
-using tensor::Reduce;
-using tensor::Term;
-
-struct Conv {
-  int64_t n = 1, ic = 16, h = 10, w = 10, oc = 16, kernel = 3, stride = 1, pad = 1, dilation = 1, groups = 1;
-  bool blocked_in = false, blocked_out = false, relu = true;
-};
-
-Term image(ProgramBuilder& b, const char* name, const std::vector<int64_t>& d, bool blocked) {
-  if (!blocked) return b.input(name, DType::F32, {d[0], d[1], d[2], d[3]});
-  Term physical = b.input(name, DType::F32, {d[0], (d[1] + 15) / 16, d[2], d[3], 16});
-  return {DType::F32, {d[0], d[1], d[2], d[3]}, [=](const Index& i) {
-            return physical.at({i[0], i[1] / Expr(16), i[2], i[3], i[1] % Expr(16)});
-          }};
-}
-
-void store_image(ProgramBuilder& b, const Term& t, const std::vector<int64_t>& d, bool blocked) {
-  if (!blocked) return b.output(t);
-  b.output({DType::F32, {d[0], (d[1] + 15) / 16, d[2], d[3], 16}, [=](const Index& i) {
-              Expr c = i[1] * Expr(16) + i[4];
-              Expr value = t.at({i[0], c, i[2], i[3]});
-              return d[1] % 16 ? expr::select(c < Expr(d[1]), value, expr::imm(0, DType::F32)) : value;
-            }});
-}
-
-Expr inside(const Expr& y, const Expr& x, int64_t h, int64_t w) {
-  return Expr(0) <= y && y < Expr(h) && Expr(0) <= x && x < Expr(w);
-}
-
-Problem conv_problem(const Conv& c) {
-  ProgramBuilder b;
-  Term x = image(b, "x", {c.n, c.ic, c.h, c.w}, c.blocked_in);
-  Term weights = b.input("w", DType::F32, {c.oc, c.ic / c.groups, c.kernel, c.kernel});
-  Term bias = b.input("bias", DType::F32, {c.oc});
-  int64_t reach = (c.kernel - 1) * c.dilation + 1;
-  int64_t oh = (c.h + 2 * c.pad - reach) / c.stride + 1, ow = (c.w + 2 * c.pad - reach) / c.stride + 1;
-  Expr group_outputs = c.oc / c.groups, group_inputs = c.ic / c.groups;
-  Term y = b.reduce("conv", Reduce::Sum, DType::F32, {c.n, c.oc, oh, ow}, {group_inputs, c.kernel, c.kernel},
-                    [=](const Index& o, const Index& k) {
-                      Expr channel = c.groups > 1 ? o[1] / group_outputs * group_inputs + k[0] : k[0];
-                      Expr row = o[2] * Expr(c.stride) + k[1] * Expr(c.dilation) - Expr(c.pad);
-                      Expr column = o[3] * Expr(c.stride) + k[2] * Expr(c.dilation) - Expr(c.pad);
-                      Expr value = x.at({o[0], expr::simplify(channel), row, column});
-                      if (c.pad) value = expr::select(inside(row, column, c.h, c.w), value, expr::imm(0, DType::F32));
-                      return value * weights.at({o[1], k[0], k[1], k[2]});
-                    });
-  Term z{DType::F32, y.dims, [=](const Index& i) {
-           Expr v = y.at(i) + bias.at({i[1]});
-           return c.relu ? expr::max(v, expr::imm(0, DType::F32)) : v;
-         }};
-  store_image(b, z, {c.n, c.oc, oh, ow}, c.blocked_out);
-  return {b.finish(), {false, true, true}};
-}
 
 void expect_conv(const Conv& c, bool loops = false) {
   SCOPED_TRACE("conv " + std::to_string(c.ic) + "->" + std::to_string(c.oc) + " @" + std::to_string(c.h) + "x" +
@@ -142,23 +85,6 @@ TEST(Window, GroupsAndDepthwise) {
     c.blocked_in = c.blocked_out = false;
     expect_conv(c, true);
   }
-}
-
-Problem pool_problem(Reduce kind, bool blocked, int64_t c, int64_t h, int64_t w, int64_t kernel, int64_t stride,
-                     int64_t pad) {
-  ProgramBuilder b;
-  Term x = image(b, "x", {2, c, h, w}, blocked);
-  int64_t oh = (h + 2 * pad - kernel) / stride + 1, ow = (w + 2 * pad - kernel) / stride + 1;
-  Term y = b.reduce("pool", kind, DType::F32, {2, c, oh, ow}, {kernel, kernel}, [=](const Index& o, const Index& k) {
-    Expr row = o[2] * Expr(stride) + k[0] - Expr(pad), column = o[3] * Expr(stride) + k[1] - Expr(pad);
-    Expr value = x.at({o[0], o[1], row, column});
-    return pad ? expr::select(inside(row, column, h, w), value, tensor::identity_of(kind, DType::F32)) : value;
-  });
-  Term z{DType::F32, y.dims, [=](const Index& i) {
-           return kind == Reduce::Sum ? y.at(i) / expr::imm(double(kernel * kernel), DType::F32) : y.at(i);
-         }};
-  store_image(b, z, {2, c, oh, ow}, blocked);
-  return {b.finish(), {}};
 }
 
 TEST(Window, Pooling) {
