@@ -1,0 +1,96 @@
+#include "backends/opencl/backend.h"
+
+#include "backends/group_program.h"
+#include "backends/opencl/codegen.h"
+#include "backends/opencl/compile.h"
+#include "backends/opencl/device.h"
+#include "backends/opencl/platform.h"
+#include "backends/scheduled.h"
+#include "runtime/base/status.h"
+
+namespace sardonyx::opencl {
+
+using backends::Candidate;
+using backends::Candidates;
+using backends::Chosen;
+using backends::CompiledGroup;
+using backends::Target;
+using graph::Node;
+
+namespace {
+
+sketch::Problem problem_of(const Node& group, const Candidate& candidate) {
+  return backends::express_group(group, candidate.inputs, candidate.outputs);
+}
+
+// Drops candidates whose kernels need what the device lacks. Only lowering tells: F32 functions may run in F64.
+void keep_possible(const Node& group, const Target& target, Candidates& candidates) {
+  std::erase_if(candidates.list, [&](const Candidate& candidate) {
+    sketch::Lowered lowered = backends::lower_scheduled(problem_of(group, candidate), candidate, target);
+    for (const tensor::LoweredKernel& kernel : lowered.launches) {
+      auto reason = refusal(kernel, target);
+      if (!reason) continue;
+      candidates.refusals.push_back(str(candidate.family, ": the device ", *reason));
+      return true;
+    }
+    return false;
+  });
+}
+
+class OpenClBackend final : public backends::Backend {
+ public:
+  std::string_view name() const override { return "opencl"; }
+
+  std::vector<backends::DeviceInfo> discover() const override { return discovered_devices(); }
+
+  runtime::DevicePtr open(const backends::DeviceInfo& device, const backends::OpenOptions& options) const override {
+    return opencl::open(device, options);
+  }
+
+  Candidates candidates(const Node& group, const Target& target) const override {
+    Candidates result;
+    backends::propose_scheduled(group, target, "opencl", result);
+    if (!target.fp64) keep_possible(group, target, result);
+    return result;
+  }
+
+  std::vector<CompiledGroup> compile(std::span<const Chosen> batch, const Target& target,
+                                     const Settings& settings) const override {
+    struct Pending {
+      sketch::Problem problem;
+      sketch::Lowered lowered;
+    };
+    std::vector<Pending> pending;
+    std::vector<tensor::LoweredKernel> kernels;
+    for (const Chosen& chosen : batch) {
+      try {
+        Pending entry{problem_of(*chosen.group, chosen.candidate), {}};
+        entry.lowered = backends::lower_scheduled(entry.problem, chosen.candidate, target);
+        for (const tensor::LoweredKernel& kernel : entry.lowered.launches) kernels.push_back(kernel);
+        pending.push_back(std::move(entry));
+      } catch (Error& error) {
+        error.add_context(str("while compiling ", backends::primitives_of(*chosen.group), " from ",
+                              join(chosen.group->sources, ", ")));
+        throw;
+      }
+    }
+    std::vector<runtime::KernelPtr> code = compile_kernels(kernels, target, settings);
+    std::vector<CompiledGroup> result;
+    size_t next = 0;
+    for (const Pending& entry : pending) {
+      backends::Assembly assembly(entry.problem, entry.lowered);
+      for (const tensor::LoweredKernel& kernel : entry.lowered.launches) assembly.launch(kernel, code[next++]);
+      result.push_back(assembly.finish());
+    }
+    return result;
+  }
+};
+
+}  // namespace
+
+const backends::Backend& backend() {
+  static const OpenClBackend opencl;
+  return opencl;
+}
+
+}  // namespace sardonyx::opencl
