@@ -16,7 +16,8 @@
  *  - What an entry is given stays valid until it returns, unless its comment says otherwise.
  *  - Entries that return a status give ONNXIFI_STATUS_SUCCESS or the failure, and may write a NUL-terminated text of at
  *    most `error_size` bytes, NUL included, to `error`. The text names what is wrong and what can be done about it.
- *  - Nothing may be thrown or longjmp'ed out of an entry, nothing is printed on stdout, signal handlers stay alone.
+ *  - Nothing may be thrown or longjmp'ed out of an entry, nothing is printed on stdout, signal handlers stay alone, and
+ *    threads of the plug-in block all signals.
  *  - The plug-in stays loaded until the process ends.
  *
  * examples/plugin in Sardonyx's sources is a whole plug-in.
@@ -141,7 +142,7 @@ typedef struct sardonyxCommand {
   const int64_t* dims;    /* launches: the value of every dim of the group, in order */
   const sardonyxRange* operands;
   void* host;        /* uploads and downloads */
-  int64_t bytes;     /* uploads, downloads, copies */
+  int64_t bytes;     /* uploads, downloads, copies; 0 for launches */
   const char* label; /* names the command in messages */
 } sardonyxCommand;
 
