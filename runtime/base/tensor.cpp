@@ -39,7 +39,9 @@ Tensor::Tensor(DType dtype, Dims dims) : dtype_(dtype), dims_(std::move(dims)) {
 Tensor::Tensor(DType dtype, Dims dims, std::shared_ptr<uint8_t> storage)
     : dtype_(dtype), dims_(std::move(dims)), storage_(std::move(storage)) {}
 
-Tensor Tensor::ints(std::span<const int64_t> values) { return of<int64_t>(DType::I64, {int64_t(values.size())}, values); }
+Tensor Tensor::ints(std::span<const int64_t> values) {
+  return of<int64_t>(DType::I64, {int64_t(values.size())}, values);
+}
 
 Tensor Tensor::scalar(DType dtype, double value) {
   Tensor result(dtype, {});
@@ -88,7 +90,8 @@ Tensor Tensor::reshaped(Dims dims) const {
 }
 
 bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.dtype() == b.dtype() && a.dims() == b.dims() && std::memcmp(a.raw(), b.raw(), size_t(a.bytes())) == 0;
+  return a.dtype() == b.dtype() && a.dims() == b.dims() &&
+         (a.bytes() == 0 || std::memcmp(a.raw(), b.raw(), size_t(a.bytes())) == 0);
 }
 
 }  // namespace sardonyx
