@@ -218,13 +218,18 @@ Queue::Queue(ContextOwner context, cl_device_id device, std::string name, Trace*
 }
 
 Queue::~Queue() {
+  if (core_->forked()) {
+    // The thread and the driver's threads are not in this process: nothing here can be joined or released.
+    new std::thread(std::move(thread_));
+    new std::shared_ptr<Core>(std::move(core_));
+    return;
+  }
   {
     std::lock_guard lock(core_->mutex);
     core_->stop = true;
     core_->work.notify_one();
   }
-  // In a forked child there is no thread to join.
-  served == core_.get() || core_->forked() ? thread_.detach() : thread_.join();
+  served == core_.get() ? thread_.detach() : thread_.join();
 }
 
 cl_context Queue::context() const { return core_->context.get(); }

@@ -21,7 +21,7 @@ class Queue {
  public:
   // `name` is for texts and traces. With a trace the queue measures its commands and writes them there. Throws Error.
   Queue(ContextOwner context, cl_device_id device, std::string name, Trace* trace);
-  // Waits for all submissions, unless called by a `done` of wait.
+  // Waits for all submissions, unless called by a `done` of wait or in a fork of the process that made the queue.
   ~Queue();
   Queue(const Queue&) = delete;
   Queue& operator=(const Queue&) = delete;

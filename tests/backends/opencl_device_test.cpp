@@ -1,4 +1,7 @@
 // The run-time half of the OpenCL backend on a real device: memory, copies, launches, order, failures.
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <condition_variable>
 #include <fstream>
@@ -201,6 +204,40 @@ TEST(OpenClDevice, ThreadsSubmitAtOnce) {
       }
     });
   for (std::thread& thread : threads) thread.join();
+}
+
+// What a fork can do with its parent's device is say no: neither hang nor end its process.
+TEST(OpenClDevice, ForksAreToldThatItDoesNotWorkThere) {
+  DevicePtr device = open_device();
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    bool refused = false, told = false;
+    try {
+      device->allocate(4, {});
+    } catch (const Error& error) {
+      refused = error.status() == Status::BackendUnavailable;
+    }
+    const runtime::Point point = device->submit({}, 1);
+    const bool failed = device->wait(point, nullptr).status == Status::BackendUnavailable;
+    device->wait(point, [&](const Completion& ended) { told = ended.status == Status::BackendUnavailable; });
+    device.reset();
+    _exit(refused && failed && told ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_DONE(run_now(device, {}));
+}
+
+TEST(OpenClDevice, ProcessesMayExitWithWorkInFlight) {
+  in_fresh_process([] {
+    auto& device = *new DevicePtr(open_device());
+    auto& values = *new std::vector<float>(1 << 20);
+    auto memory = floats(device, values.size());
+    for (int i = 0; i < 100; ++i) device->submit(std::vector{upload(values, memory), download(memory, values)}, 1);
+  });
 }
 
 TEST(OpenClDevice, MemoryHasItsLimits) {
