@@ -175,8 +175,8 @@ bool match_binary(const Node& group, const Node& user, const Value* current, int
     full &= same;
     channel &= expr::is_const(source.dims[size_t(i)], 1) || (i + offset == channel_axis && same);
   }
-  channel &=
-      channel_axis - offset >= 0 && expr::equal(source.dims[size_t(channel_axis - offset)], dims[size_t(channel_axis)]);
+  channel &= channel_axis >= offset && channel_axis < int(dims.size()) &&
+             expr::equal(source.dims[size_t(channel_axis - offset)], dims[size_t(channel_axis)]);
   if (!full && !channel) return false;
   if (channel && function == BinaryFunction::Add && result.bias < 0 && result.post.empty()) {
     result.bias = operand;
