@@ -41,7 +41,9 @@ struct Queue::Core {
     Point point;
   };
   struct InFlight {
-    std::unique_ptr<Submission> submission;
+    uint64_t run;
+    std::unique_ptr<Submission> submission;  // null: nothing is done, `known` is the end
+    Completion known{};
     bool reached = false;  // the device is through with it
   };
   // A failure that later submissions of its run, and late waiters, must hear of.
@@ -110,24 +112,21 @@ void CL_CALLBACK Queue::Core::on_complete(cl_event, cl_int, void* argument) {
 }
 
 Point Queue::Core::submit(std::span<const runtime::DeviceCommand> commands, uint64_t run) {
-  auto submission = std::make_unique<Submission>(commands, run);
-  Submission& submitted = *submission;
+  auto submission = std::make_unique<Submission>(commands);
   std::lock_guard order(submit_mutex);
-  Point point;
-  bool hopeless = false;
-  {
-    std::lock_guard lock(mutex);
-    point = ++last;
-    in_flight.push_back({std::move(submission)});
-    if (const Completion* failure = failure_of_run(run)) {
-      submitted.fail(failure->status, failure->text);
-      hopeless = true;
-    } else if (!lost.empty()) {
-      submitted.fail(Status::BackendUnavailable, lost);
-      hopeless = true;
-    }
+  std::unique_lock lock(mutex);
+  const Point point = ++last;
+  const Completion* failure = failure_of_run(run);
+  if (failure != nullptr || !lost.empty()) {
+    Completion known = failure != nullptr ? *failure : Completion{Status::BackendUnavailable, lost};
+    in_flight.push_back({run, nullptr, std::move(known), true});
+    work.notify_one();
+    return point;
   }
-  hopeless ? mark_reached(point) : enqueue(submitted, point);
+  Submission& submitted = *submission;
+  in_flight.push_back({run, std::move(submission)});
+  lock.unlock();
+  enqueue(submitted, point);
   return point;
 }
 
@@ -135,19 +134,19 @@ void Queue::Core::enqueue(Submission& submission, Point point) {
   submission.enqueue(queue.get(), shared);
   const cl_event last_event = submission.last_event();
   if (last_event == nullptr) return mark_reached(point);
+  const cl_int flushed = clFlush(queue.get());
+  if (flushed != CL_SUCCESS) submission.fail(error_status(flushed), str("clFlush failed: ", error_name(flushed)));
   auto ticket = std::make_unique<Ticket>(Ticket{this, point});
-  cl_int code = clSetEventCallback(last_event, CL_COMPLETE, on_complete, ticket.get());
-  if (code != CL_SUCCESS) {
-    // Nobody will tell when it is done. What the device may still touch must not go before that.
-    submission.fail(error_status(code), str("clSetEventCallback failed: ", error_name(code)));
-    clFinish(queue.get());
-    return mark_reached(point);
+  const cl_int code = clSetEventCallback(last_event, CL_COMPLETE, on_complete, ticket.get());
+  if (code == CL_SUCCESS) {
+    ticket.release();  // and from here on the submission may be gone
+    if (flushed != CL_SUCCESS && clFinish(queue.get()) != CL_SUCCESS) mark_reached(point);  // nobody will call
+    return;
   }
-  ticket.release();
-  code = clFlush(queue.get());
-  if (code == CL_SUCCESS) return;
-  submission.fail(error_status(code), str("clFlush failed: ", error_name(code)));
-  if (clFinish(queue.get()) != CL_SUCCESS) mark_reached(point);  // the device is gone, and so is the callback
+  // Nobody will tell when it is done. What the device may still touch must not go before that.
+  submission.fail(error_status(code), str("clSetEventCallback failed: ", error_name(code)));
+  clFinish(queue.get());
+  mark_reached(point);
 }
 
 // How the submission ended; then it holds nothing any more.
@@ -172,17 +171,17 @@ void Queue::Core::serve() {
   for (;;) {
     work.wait(lock, [&] { return in_flight.empty() ? stop : in_flight.front().reached; });
     if (in_flight.empty()) return;
-    std::unique_ptr<Submission> submission = std::move(in_flight.front().submission);
-    const uint64_t run = submission->run();
+    InFlight ended = std::move(in_flight.front());
+    const uint64_t run = ended.run;
     lock.unlock();
-    Completion completion = finish(*submission);
-    submission.reset();
+    Completion completion = ended.submission ? finish(*ended.submission) : ended.known;
+    ended.submission.reset();
     lock.lock();
 
     in_flight.pop_front();
     ++completed;
     if (const Completion* earlier = failure_of_run(run)) completion = *earlier;
-    if (completion.status == Status::BackendUnavailable && lost.empty()) lost = completion.text;
+    if (completion.status == Status::BackendUnavailable && lost.empty()) lost = completion.text + " (lost since then)";
     if (completion.status != Status::Success) {
       failures.push_back({completed, run, completion});
       if (failures.size() > failures_kept) failures.pop_front();

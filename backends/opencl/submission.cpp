@@ -1,6 +1,7 @@
 #include "backends/opencl/submission.h"
 
 #include "backends/opencl/loaded_kernel.h"
+#include "backends/opencl/vendor_kernel.h"
 
 namespace sardonyx::opencl {
 
@@ -23,7 +24,17 @@ const char* op_name(Op op) {
   return "command";
 }
 
+// Null when the kernel is generated code.
+const VendorInvocation* vendor_of(const DeviceCommand& command) {
+  return dynamic_cast<const VendorInvocation*>(command.invocation.get());
+}
+
 const Launch& launch_of(const DeviceCommand& command) { return static_cast<const Launch&>(*command.invocation); }
+
+std::string kernel_name(const DeviceCommand& command) {
+  const VendorInvocation* vendor = vendor_of(command);
+  return vendor != nullptr ? vendor->name() : launch_of(command).kernel().name();
+}
 
 cl_mem buffer_of(const runtime::DeviceRange& range) { return static_cast<const Memory&>(*range.memory).get(); }
 
@@ -89,9 +100,15 @@ void Submission::enqueue_command(size_t index, cl_command_queue queue, SharedMem
 }
 
 void Submission::enqueue_launch(size_t index, cl_command_queue queue, SharedMemory& shared) {
+  if (commands_[index].invocation->grid == 0) return;
+  if (const VendorInvocation* vendor = vendor_of(commands_[index])) {
+    EventOwner event;
+    vendor->enqueue(queue, commands_[index].operands, event);
+    events_.push_back({index, std::move(event)});
+    return;
+  }
   const Launch& launch = launch_of(commands_[index]);
   const Signature& signature = launch.kernel().code().signature();
-  if (launch.grid == 0) return;
   MemoryPtr scratch;
   if (signature.scratch) scratch_.push_back(scratch = shared.scratch_of(launch.shape().scratch_bytes));
   if (signature.status && status_ == nullptr) {
@@ -146,8 +163,8 @@ void Submission::trace(Trace& trace, const std::string& device) const {
       const auto start = int64_t(profile(enqueued.event.get(), CL_PROFILING_COMMAND_START));
       const auto end = int64_t(profile(enqueued.event.get(), CL_PROFILING_COMMAND_END));
       const DeviceCommand& command = commands_[enqueued.command];
-      const std::string detail = command.op == Op::Launch ? launch_of(command).kernel().name()
-                                                          : str(op_name(command.op), " ", command.bytes, " bytes");
+      const std::string detail =
+          command.op == Op::Launch ? kernel_name(command) : str(op_name(command.op), " ", command.bytes, " bytes");
       lines.push_back({std::string(command.label), str(device, " ", op_name(command.op)), detail,
                        enqueued_ns_ + start - queued, end - start});
     }

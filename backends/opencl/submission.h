@@ -27,10 +27,7 @@ struct SharedMemory {
 
 class Submission {
  public:
-  Submission(std::span<const runtime::DeviceCommand> commands, uint64_t run)
-      : commands_(commands.begin(), commands.end()), run_(run) {}
-
-  uint64_t run() const { return run_; }
+  explicit Submission(std::span<const runtime::DeviceCommand> commands) : commands_(commands.begin(), commands.end()) {}
 
   // Enqueues commands up to the first that fails. Never throws: a failure becomes the outcome.
   void enqueue(cl_command_queue queue, SharedMemory& shared);
@@ -59,7 +56,6 @@ class Submission {
   // All that the device works on stays alive with it.
   std::vector<runtime::DeviceCommand> commands_;
   std::vector<MemoryPtr> scratch_;
-  uint64_t run_;
   std::vector<Enqueued> events_;
   int64_t enqueued_ns_ = 0;
   // One word for all kernels with checks, read back after each of them: codes_[i] belongs to command checked_[i].
