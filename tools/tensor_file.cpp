@@ -257,8 +257,11 @@ HostTensor parse_tensor(Bytes data, const std::string& source) {
         break;
     }
   }
+  int64_t elements = 1;
+  constexpr int64_t most_elements = int64_t{1} << 40;
   for (const uint64_t dim : dims) {
-    if (int64_t(dim) < 0 || dim > (uint64_t(1) << 40)) throw UsageError(str(source, ": absurd dim ", int64_t(dim)));
+    const bool absurd = dim > uint64_t(most_elements) || __builtin_mul_overflow(elements, int64_t(dim), &elements);
+    if (absurd || elements > most_elements) throw UsageError(str(source, ": absurd dim ", int64_t(dim)));
     tensor.dims.push_back(int64_t(dim));
   }
   const size_t size = size_of(tensor.dtype);

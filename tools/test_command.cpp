@@ -144,8 +144,7 @@ Outcome judge(const WorkerResult& result, double timeout) {
   if (result.end == WorkerResult::End::TimedOut) {
     outcome.reason = str("hangs: killed after ", timeout, " s");
   } else if (result.end == WorkerResult::End::Crashed || result.text.empty()) {
-    const char* signal = result.code > 0 ? strsignal(result.code) : nullptr;
-    outcome.reason = str("crashes: ", signal != nullptr ? signal : "no answer");
+    outcome.reason = str("crashes: ", result.signal > 0 ? strsignal(result.signal) : "no answer");
     const std::string said = last_line(result.errors);
     if (!said.empty()) outcome.reason += str(" (", said, ")");
   } else {

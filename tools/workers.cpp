@@ -86,7 +86,7 @@ void finish(Worker& worker) {
   if (result.end == WorkerResult::End::TimedOut) return;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
   result.end = WorkerResult::End::Crashed;
-  result.code = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+  result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
 }  // namespace

@@ -11,7 +11,7 @@ struct WorkerResult {
   End end = End::Finished;
   std::string text;    // what the task returned
   std::string errors;  // the last lines it wrote to stderr
-  int code = 0;        // signal that killed it, or exit status, when it crashed
+  int signal = 0;      // that killed it when it crashed; 0: it exited
   double seconds = 0;
 };
 

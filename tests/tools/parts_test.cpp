@@ -41,7 +41,9 @@ TEST(TensorFile, ReadsTypedAndRawData) {
 
 TEST(TensorFile, RefusesWhatIsNone) {
   for (const auto& broken : {std::string("\x08"), std::string("\x08\x02\x10\x01"), std::string("\x10\x08"),
-                             std::string("\x0F"), std::string("\x4A\x7F\x01")}) {
+                             std::string("\x0F"), std::string("\x4A\x7F\x01"),
+                             // dims 2^39 twice, data_type FLOAT: more elements than there can be
+                             std::string("\x0A\x0C\x80\x80\x80\x80\x80\x10\x80\x80\x80\x80\x80\x10\x10\x01", 16)}) {
     EXPECT_THROW(parse_tensor(bytes_of(broken), "broken"), UsageError);
   }
 }
@@ -50,6 +52,7 @@ TEST(Compare, FollowsTheToleranceForFloats) {
   EXPECT_EQ(difference(floats({1, 100}), floats({1.0009f, 100.09f}), {}), "");
   EXPECT_NE(difference(floats({1, 100}), floats({1.0011f, 100}), {}), "");
   EXPECT_NE(difference(floats({0}), floats({1e-6f}), {}), "");
+  EXPECT_EQ(difference(floats({}), floats({}), {}), "");
   EXPECT_EQ(difference(floats({0, 1000}), floats({0.05f, 1000}), {1e-3, 1e-7, 1e-4}), "");
 }
 
@@ -96,7 +99,7 @@ TEST(Workers, TellHowEachTaskEnded) {
   EXPECT_EQ(results[0].end, WorkerResult::End::Finished);
   EXPECT_EQ(results[0].text, std::string(100000, 'a'));
   EXPECT_EQ(results[1].end, WorkerResult::End::Crashed);
-  EXPECT_EQ(results[1].code, SIGKILL);
+  EXPECT_EQ(results[1].signal, SIGKILL);
   EXPECT_EQ(results[2].end, WorkerResult::End::TimedOut);
   EXPECT_EQ(results[3].errors, "a word on stderr\n");
 }
