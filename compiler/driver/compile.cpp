@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "compiler/driver/emit.h"
+#include "compiler/driver/group_key.h"
 #include "compiler/driver/select.h"
 #include "compiler/passes/pipeline.h"
 #include "runtime/base/compile_thread.h"
@@ -17,9 +18,8 @@ namespace {
 
 // Groups with the same key and choice share code; packing of their constants is their own.
 struct Unique {
-  backends::Chosen chosen;
-  std::vector<expr::VarPtr> symbols;
-  size_t index = 0;
+  std::vector<expr::VarPtr> symbols;  // of the first such group
+  size_t index = 0;                   // in its device's batch
 };
 
 std::string layouts_text(const Node& group, const backends::Candidate& candidate) {
@@ -54,8 +54,25 @@ void pack_constants(std::map<const Node*, Emittable>& groups) {
   for (auto& [group, input, job] : targets) group->packed[input] = jobs[job].result;
 }
 
-std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Graph> graph,
-                                                     const backends::DeviceInfo& device, const Settings& settings) {
+// One line when less than half of the estimated work is done where it should be.
+void warn_of_fallback(const std::map<const Node*, Choice>& choices, std::span<const Place> places, int preferred) {
+  double total = 0, there = 0;
+  size_t groups = 0;
+  for (const auto& [node, choice] : choices) {
+    total += choice.candidate.cost_ns;
+    if (choice.device != preferred) continue;
+    there += choice.candidate.cost_ns;
+    ++groups;
+  }
+  const bool most = there >= total / 2;
+  log(most ? LogLevel::Info : LogLevel::Warning, groups, " of ", choices.size(), " groups with ",
+      total > 0 ? int(100 * there / total) : 100, " % of the estimated work run on ", name_of(places, preferred),
+      groups == choices.size() ? "" : "; `sardonyx explain` says why not the others");
+}
+
+std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Graph> graph, std::span<const Place> places,
+                                                     const CompileOptions& options) {
+  const Settings& settings = options.settings;
   using Clock = std::chrono::steady_clock;
   auto milliseconds = [last = Clock::now()]() mutable {
     auto now = Clock::now();
@@ -71,39 +88,44 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
     log(LogLevel::Debug, "pass ", name, ": ", nanoseconds / 1e6, " ms");
   double pass_time = milliseconds();
 
-  const backends::Backend& backend = backends::backend_of(device);
-  std::map<const Node*, Choice> choices = select(*graph, backend, device.target, settings.policy);
+  const std::map<const Node*, Choice> choices = select(*graph, places, settings, options.preferred);
   double select_time = milliseconds();
+  if (options.preferred >= 0) warn_of_fallback(choices, places, options.preferred);
 
-  std::unordered_map<std::string, Unique> unique;
-  std::vector<backends::Chosen> batch;
+  std::vector<std::vector<backends::Chosen>> batches(places.size());
   std::map<const Node*, const Unique*> representative;
+  std::unordered_map<std::string, Unique> unique;
   for (const auto& [node, choice] : choices) {
-    std::string key = str(group_key(*node), "\n", choice.candidate.family, " ",
+    std::string key = str(choice.device, " ", group_key(*node), "\n", choice.candidate.family, " ",
                           backends::to_string(choice.candidate.point), " ", layouts_text(*node, choice.candidate));
     auto [entry, added] = unique.try_emplace(std::move(key));
+    std::vector<backends::Chosen>& batch = batches[size_t(choice.device)];
     if (added) {
-      entry->second = {{node, choice.candidate}, group_symbols(*node), batch.size()};
-      batch.push_back(entry->second.chosen);
+      entry->second = {group_symbols(*node), batch.size()};
+      batch.push_back({node, choice.candidate});
     }
     representative[node] = &entry->second;
   }
-  std::vector<backends::CompiledGroup> compiled = backend.compile(batch, device.target, settings);
-  check(compiled.size() == batch.size(), "backend compiled ", compiled.size(), " of ", batch.size(), " groups");
+  std::vector<std::vector<backends::CompiledGroup>> compiled;
+  for (size_t i = 0; i < places.size(); ++i) {
+    compiled.push_back(batches[i].empty() ? std::vector<backends::CompiledGroup>{}
+                                          : places[i].backend->compile(batches[i], places[i].device->target, settings));
+    check(compiled[i].size() == batches[i].size(), "backend ", places[i].backend->name(), " compiled ",
+          compiled[i].size(), " of ", batches[i].size(), " groups");
+  }
   double code_time = milliseconds();
 
   std::map<const Node*, Emittable> groups;
   for (const auto& [node, same] : representative) {
     Emittable& group = groups[node];
-    group.code = &compiled[same->index];
-    group.choice = &choices.at(node);
+    group.code = &compiled[size_t(choices.at(node).device)][same->index];
     std::vector<expr::VarPtr> own = group_symbols(*node);
     for (size_t i = 0; i < own.size(); ++i) group.symbols[same->symbols[i].get()] = expr::Expr(own[i]);
   }
   pack_constants(groups);
   double pack_time = milliseconds();
-  auto program = emit(*graph, groups, device.backend);
-  log(LogLevel::Info, "compiled ", choices.size(), " groups (", batch.size(), " distinct): passes ", pass_time,
+  auto program = emit(*graph, groups, choices, places);
+  log(LogLevel::Info, "compiled ", choices.size(), " groups (", unique.size(), " distinct): passes ", pass_time,
       " ms, select ", select_time, " ms, code ", code_time, " ms, packing ", pack_time, " ms, emission ",
       milliseconds(), " ms");
   return program;
@@ -111,11 +133,21 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
 
 }  // namespace
 
-std::shared_ptr<const runtime::Program> compile(std::unique_ptr<graph::Graph> graph, const backends::DeviceInfo& device,
+std::shared_ptr<const runtime::Program> compile(std::unique_ptr<graph::Graph> graph, std::span<const Place> places,
                                                 const CompileOptions& options) {
+  check(!places.empty() && options.preferred < int(places.size()), "compilation for ", places.size(),
+        " devices, preferably number ", options.preferred);
   std::shared_ptr<const runtime::Program> program;
-  on_compile_thread([&] { program = compile_here(std::move(graph), device, options.settings); });
+  on_compile_thread([&] { program = compile_here(std::move(graph), places, options); });
   return program;
+}
+
+std::shared_ptr<const runtime::Program> compile(std::unique_ptr<graph::Graph> graph,
+                                                std::span<const backends::DeviceInfo> devices,
+                                                const CompileOptions& options) {
+  std::vector<Place> places;
+  for (const backends::DeviceInfo& device : devices) places.push_back({&backends::backend_of(device), &device});
+  return compile(std::move(graph), places, options);
 }
 
 }  // namespace sardonyx::driver

@@ -25,14 +25,18 @@ namespace {
 
 class Emitter {
  public:
-  Emitter(const graph::Graph& graph, const std::map<const Node*, Emittable>& groups, const std::string& device)
+  Emitter(const graph::Graph& graph, const std::map<const Node*, Emittable>& groups,
+          const std::map<const Node*, Choice>& choices, std::span<const Place> places)
       : graph_(graph),
         groups_(groups),
-        device_(device),
+        choices_(choices),
+        places_(places),
         program_(std::make_shared<runtime::Program>()),
         dims_(program_->dims) {}
 
   std::shared_ptr<const runtime::Program> run() {
+    program_->devices.clear();
+    for (size_t i = 0; i < places_.size(); ++i) program_->devices.push_back(name_of(places_, int(i)));
     declare_inputs();
     pending_ = graph_.equalities;
     claim_outputs();
@@ -56,16 +60,17 @@ class Emitter {
         io.dims.push_back(dims_.input(dim, int(i), int(axis)));
         io.dim_names.push_back(dim->kind == expr::Kind::Var ? dim->var->name : "");
       }
-      ValueId id = new_value(value, ValueInfo::Kind::Input, int(i));
+      ValueId id = new_value(value, ValueInfo::Kind::Input, 0, int(i));
       values_[&value] = id;
       program_->inputs.push_back(std::move(io));
       program_->input_values.push_back(id);
     }
   }
 
-  ValueId new_value(const Value& value, ValueInfo::Kind kind, int index = -1) {
+  ValueId new_value(const Value& value, ValueInfo::Kind kind, int device, int index = -1) {
     ValueInfo info;
     info.kind = kind;
+    info.device = device;
     info.index = index;
     info.dtype = value.type.dtype;
     for (const Expr& dim : value.type.dims) info.dims.push_back(dims_.slot(dim));
@@ -80,7 +85,8 @@ class Emitter {
                        [&](const Expr& dim) { return dims_.runtime_dependent(dim); });
   }
 
-  // Lets groups write graph outputs in place: the value itself, or the value below reshapes that nothing else uses.
+  // Lets groups on the host and copies to it write graph outputs in place: the value itself, or the value below
+  // reshapes that nothing else uses.
   void claim_outputs() {
     const auto& outputs = graph_.body().outputs();
     for (size_t i = 0; i < outputs.size(); ++i) {
@@ -88,7 +94,8 @@ class Emitter {
       while (value->producer && value->producer->op == Op::reshape && value->uses.size() == 1)
         value = value->producer->operand(0);
       bool through_view = value != outputs[i];
-      bool ours = value->producer && value->producer->op == Op::fused && value->producer->parent == &graph_.body();
+      bool ours = value->producer && (value->producer->op == Op::fused || value->producer->op == Op::copy) &&
+                  value->producer->parent == &graph_.body() && device_of(value, choices_) == 0;
       if (!ours || data_dependent(value->type) || (through_view && value->uses.size() != 1)) continue;
       claimed_.emplace(value, int(i));  // the first output that a value feeds
     }
@@ -112,10 +119,10 @@ class Emitter {
         program_->output_values.push_back(direct->second);
         continue;
       }
-      ValueId target = new_value(value, ValueInfo::Kind::Output, int(i));
+      ValueId target = new_value(value, ValueInfo::Kind::Output, 0, int(i));
       Step copy;
       copy.op = Step::Op::Copy;
-      copy.inputs = {value_of(&value)};
+      copy.inputs = {value_of(&value, 0)};
       copy.outputs = {target};
       copy.label = str("output '", graph_.output_names[i], "'");
       program_->main.steps.push_back(std::move(copy));
@@ -123,18 +130,27 @@ class Emitter {
     }
   }
 
-  // The slot of a value, made on first use for constants.
-  ValueId value_of(const Value* value) {
-    auto found = values_.find(value);
-    if (found != values_.end()) return found->second;
-    const Tensor* tensor = value->constant();
-    check(tensor != nullptr, "value '", value->name, "' is used before it is emitted");
-    return values_[value] = constant(*tensor, value->name);
+  // The slot of a value where it lives; for constants and views of them the one on `device`, made on first use.
+  ValueId value_of(const Value* value, int device) {
+    if (auto found = values_.find(value); found != values_.end()) return found->second;
+    auto [entry, added] = constant_values_.try_emplace({value, device}, -1);
+    if (!added) return entry->second;
+    if (const Tensor* tensor = value->constant()) return entry->second = constant(*tensor, value->name, device);
+    check(value->producer && value->producer->op == Op::reshape, "value '", value->name,
+          "' is used before it is emitted");
+    return entry->second = view(*value, value_of(value->producer->operand(0), device));
   }
 
-  ValueId constant(const Tensor& tensor, const std::string& name) {
+  ValueId view(const Value& value, ValueId base) {
+    const ValueId id = new_value(value, ValueInfo::Kind::View, program_->values[size_t(base)].device);
+    program_->values[size_t(id)].base = base;
+    return id;
+  }
+
+  ValueId constant(const Tensor& tensor, const std::string& name, int device) {
     ValueInfo info;
     info.kind = ValueInfo::Kind::Constant;
+    info.device = device;
     info.dtype = tensor.dtype();
     for (int64_t dim : tensor.dims()) info.dims.push_back(dims_.slot(dim));
     info.bytes = dims_.slot(tensor.bytes());
@@ -152,8 +168,9 @@ class Emitter {
 
   ValueId result_value(const Value* value) {
     auto claim = claimed_.find(value);
-    ValueId id = claim == claimed_.end() ? new_value(*value, ValueInfo::Kind::Temporary)
-                                         : new_value(*value, ValueInfo::Kind::Output, claim->second);
+    const int device = device_of(value, choices_);
+    ValueId id = claim == claimed_.end() ? new_value(*value, ValueInfo::Kind::Temporary, device)
+                                         : new_value(*value, ValueInfo::Kind::Output, device, claim->second);
     if (claim != claimed_.end()) output_ids_[claim->second] = id;
     return values_[value] = id;
   }
@@ -178,6 +195,9 @@ class Emitter {
       case Op::fused:
         emit_group(node, block);
         break;
+      case Op::copy:
+        emit_copy(node, block);
+        break;
       case Op::bind_dims:
         emit_bind(node, block);
         break;
@@ -196,24 +216,30 @@ class Emitter {
   }
 
   void emit_view(const Node& node) {
-    if (const Tensor* tensor = node.operand(0)->constant()) {
-      if (auto dims = graph::static_dims(node.result()->type)) {
-        values_[node.result()] = constant(tensor->reshaped(*dims), node.result()->name);
-        return;
-      }
-    }
-    ValueId id = new_value(*node.result(), ValueInfo::Kind::View);
-    program_->values[size_t(id)].base = value_of(node.operand(0));
-    values_[node.result()] = id;
+    const int device = device_of(node.result(), choices_);
+    if (device == everywhere) return;
+    values_[node.result()] = view(*node.result(), value_of(node.operand(0), device));
+  }
+
+  void emit_copy(const Node& node, Block& block) {
+    const int from = device_of(node.operand(0), choices_), to = device_of(node.result(), choices_);
+    report_copy(node, from, to);
+    Step step = new_step(Step::Op::Copy, node);
+    step.label = str("copy to ", name_of(places_, to), node.sources.empty() ? "" : ": ", join(node.sources, ", "));
+    step.inputs = {value_of(node.operand(0), from)};
+    step.outputs = {result_value(node.result())};
+    block.steps.push_back(std::move(step));
   }
 
   void emit_group(const Node& node, Block& block) {
     const Emittable& group = groups_.at(&node);
-    report(node, group);
+    const int device = choices_.at(&node).device;
+    report(node, choices_.at(&node));
     if (group.code->host) {
+      check(device == 0, "host function for ", label_of(node), " on ", name_of(places_, device));
       Step step = new_step(Step::Op::HostCall, node);
       step.host = group.code->host;
-      for (const Value* operand : node.operands) step.inputs.push_back(value_of(operand));
+      for (const Value* operand : node.operands) step.inputs.push_back(value_of(operand, 0));
       for (const auto& result : node.results) step.outputs.push_back(result_value(result.get()));
       block.steps.push_back(std::move(step));
       bind_results(node, block);
@@ -222,23 +248,24 @@ class Emitter {
     std::vector<ValueId> operands;
     for (size_t i = 0; i < node.operands.size(); ++i) {
       auto packed = group.packed.find(int(i));
-      operands.push_back(packed == group.packed.end() ? -1
-                                                      : constant(packed->second, node.operands[i]->name + " packed"));
+      operands.push_back(
+          packed == group.packed.end() ? -1 : constant(packed->second, node.operands[i]->name + " packed", device));
     }
     for (const auto& result : node.results) operands.push_back(result_value(result.get()));
     for (const backends::GroupTemporary& temporary : group.code->temporaries) {
       Value value;
       value.type.dtype = temporary.dtype;
       for (const Expr& dim : temporary.dims) value.type.dims.push_back(expr::substitute(dim, group.symbols));
-      operands.push_back(new_value(value, ValueInfo::Kind::Temporary));
+      operands.push_back(new_value(value, ValueInfo::Kind::Temporary, device));
     }
     auto operand = [&](int i) {
       ValueId& id = operands[size_t(i)];
-      if (id < 0) id = value_of(node.operands[size_t(i)]);  // only operands that a launch reads become values
+      if (id < 0) id = value_of(node.operands[size_t(i)], device);  // only operands that a launch reads become values
       return id;
     };
     for (const backends::GroupLaunch& launch : group.code->launches) {
       Step step = new_step(Step::Op::Launch, node);
+      step.device = device;
       step.kernel = launch.kernel;
       for (int input : launch.inputs) step.inputs.push_back(operand(input));
       for (int output : launch.outputs) step.outputs.push_back(operand(output));
@@ -247,21 +274,39 @@ class Emitter {
     }
   }
 
-  void report(const Node& node, const Emittable& group) {
+  void report(const Node& node, const Choice& choice) {
     runtime::GroupReport entry;
     entry.name = node.attrs<graph::FusedAttrs>().name;
     entry.source_nodes = node.sources;
     entry.primitives = backends::primitives_of(node);
-    entry.device = device_;
-    const backends::Candidate& candidate = group.choice->candidate;
+    entry.device = name_of(places_, choice.device);
+    const backends::Candidate& candidate = choice.candidate;
     entry.candidate = candidate.family + (candidate.point.empty() ? "" : " " + backends::to_string(candidate.point));
-    entry.reason = group.choice->reason;
+    entry.reason = choice.reason;
     auto layout = [](const graph::Layout& l, const Value* value) {
       return l.row_major() ? std::string("row-major") : graph::to_string(l, value->type.rank());
     };
     std::string in = node.operands.empty() ? "" : layout(node.operand(0)->type.layout, node.operand(0));
     entry.layout = str(in, " -> ", node.results.empty() ? "" : layout(node.result()->type.layout, node.result()));
     entry.estimated_ns = candidate.cost_ns;
+    program_->report.push_back(std::move(entry));
+  }
+
+  void report_copy(const Node& node, int from, int to) {
+    runtime::GroupReport entry;
+    entry.name = str("copy", ++copies_);
+    entry.source_nodes = node.sources;
+    entry.primitives = "copy";
+    entry.device = name_of(places_, to);
+    entry.candidate = str(name_of(places_, from), " -> ", name_of(places_, to));
+    std::vector<std::string> readers;
+    for (const graph::Use& use : node.result()->uses)
+      readers.push_back(use.user->op == Op::fused ? use.user->attrs<graph::FusedAttrs>().name
+                                                  : std::string(graph::op_name(use.user->op)));
+    entry.reason = str("read by ", join(readers, ", "));
+    const double bytes = typical_bytes(node.result()->type);
+    entry.estimated_ns = transfer_ns(places_, from, to, bytes);
+    entry.transfer_bytes = int64_t(bytes);
     program_->report.push_back(std::move(entry));
   }
 
@@ -274,7 +319,7 @@ class Emitter {
 
   void emit_bind(const Node& node, Block& block) {
     Step step = new_step(Step::Op::BindDims, node);
-    step.inputs = {value_of(node.operand(0))};
+    step.inputs = {value_of(node.operand(0), 0)};
     const auto& symbols = node.attrs<graph::BindDimsAttrs>().symbols;
     for (const Expr& symbol : symbols) {
       step.dims.push_back(dims_.slot(symbol));
@@ -325,18 +370,18 @@ class Emitter {
   std::shared_ptr<Block> emit_block(const Region& region) {
     auto block = std::make_shared<Block>();
     for (const auto& parameter : region.parameters()) {
-      block->parameters.push_back(values_[parameter.get()] = new_value(*parameter, ValueInfo::Kind::Temporary));
+      block->parameters.push_back(values_[parameter.get()] = new_value(*parameter, ValueInfo::Kind::Temporary, 0));
       for (const Expr& dim : parameter->type.dims) dims_.mark_bound(dim);
     }
     emit_checks(*block);
     emit_nodes(region, *block);
-    for (const Value* output : region.outputs()) block->results.push_back(value_of(output));
+    for (const Value* output : region.outputs()) block->results.push_back(value_of(output, 0));
     return block;
   }
 
   void emit_if(const Node& node, Block& block) {
     Step step = new_step(Step::Op::If, node);
-    step.inputs = {value_of(node.operand(0))};
+    step.inputs = {value_of(node.operand(0), 0)};
     for (const auto& region : node.regions) step.blocks.push_back(emit_block(*region));
     for (const auto& result : node.results) step.outputs.push_back(result_value(result.get()));
     block.steps.push_back(std::move(step));
@@ -348,7 +393,7 @@ class Emitter {
     Step step = new_step(Step::Op::Loop, node);
     for (size_t i = 0; i < node.operands.size(); ++i) {
       bool absent = (i == 0 && !attrs.has_trip_count) || (i == 1 && !attrs.has_condition);
-      step.inputs.push_back(absent ? -1 : value_of(node.operands[i]));
+      step.inputs.push_back(absent ? -1 : value_of(node.operands[i], 0));
     }
     step.blocks.push_back(emit_block(*node.regions[0]));
     for (const auto& result : node.results) step.outputs.push_back(result_value(result.get()));
@@ -358,21 +403,25 @@ class Emitter {
 
   const graph::Graph& graph_;
   const std::map<const Node*, Emittable>& groups_;
-  std::string device_;
+  const std::map<const Node*, Choice>& choices_;
+  std::span<const Place> places_;
   std::shared_ptr<runtime::Program> program_;
   DimTable dims_;
   std::unordered_map<const Value*, ValueId> values_;
+  std::map<std::pair<const Value*, int>, ValueId> constant_values_;  // by device
   std::unordered_map<const Value*, int> claimed_;
   std::map<int, ValueId> output_ids_;
   std::map<std::pair<const void*, Dims>, int> constant_index_;
   std::vector<graph::Equality> pending_;
+  int copies_ = 0;
 };
 
 }  // namespace
 
 std::shared_ptr<const runtime::Program> emit(const graph::Graph& graph, const std::map<const Node*, Emittable>& groups,
-                                             const std::string& device) {
-  return Emitter(graph, groups, device).run();
+                                             const std::map<const Node*, Choice>& choices,
+                                             std::span<const Place> places) {
+  return Emitter(graph, groups, choices, places).run();
 }
 
 }  // namespace sardonyx::driver

@@ -3,9 +3,7 @@
 #include <map>
 #include <memory>
 
-#include "backends/backend.h"
 #include "compiler/driver/select.h"
-#include "compiler/graph/graph.h"
 #include "runtime/program.h"
 
 namespace sardonyx::driver {
@@ -15,12 +13,12 @@ struct Emittable {
   const backends::CompiledGroup* code = nullptr;
   std::unordered_map<const expr::Variable*, expr::Expr> symbols;
   std::map<int, Tensor> packed;  // results of CompiledGroup::pack on this group's constants
-  const Choice* choice = nullptr;
 };
 
-// `groups` has one entry per fused node. The result is verified.
+// `groups` has one entry per fused node, `choices` says where values live. The result is verified.
 std::shared_ptr<const runtime::Program> emit(const graph::Graph& graph,
                                              const std::map<const graph::Node*, Emittable>& groups,
-                                             const std::string& device);
+                                             const std::map<const graph::Node*, Choice>& choices,
+                                             std::span<const Place> places);
 
 }  // namespace sardonyx::driver

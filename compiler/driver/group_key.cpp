@@ -1,8 +1,10 @@
+#include "compiler/driver/group_key.h"
+
 #include <unordered_set>
 
-#include "compiler/driver/select.h"
 #include "compiler/expr/simplify.h"
 #include "compiler/graph/symbols.h"
+#include "runtime/base/strings.h"
 
 namespace sardonyx::driver {
 

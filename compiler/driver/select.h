@@ -1,32 +1,34 @@
-// Candidate and layout choice for every group, over the whole graph.
+// Candidate, layout and device for every group, over the whole graph.
 //
-// Each group's candidates (vendor, scheduled, library) come from the backend with estimated costs and the layouts that
-// they read and write. The choice minimises the sum of candidate costs and of reorders on edges whose layouts differ:
-// first forward (each group sees what its producers chose), then by local improvement until nothing changes.
+// Each group's candidates (vendor, scheduled, library) come from the backends of all devices, with estimated costs and
+// the layouts that they read and write. Which devices a group may run on: the one that a placement rule names, else the
+// preferred one, else - where that has no candidate - the host; without a preferred device, any. Among what is left the
+// least total decides (assignment.h): costs of candidates, reorders where layouts differ, copies where devices do.
 #pragma once
 #include <map>
 #include <string>
 #include <vector>
 
-#include "backends/backend.h"
-#include "compiler/graph/graph.h"
+#include "compiler/driver/place.h"
 
 namespace sardonyx::driver {
 
 struct Choice {
   backends::Candidate candidate;
   std::string reason;  // why it won, with the costs of the others and the refusals
+  int device = 0;      // the place that runs it
 };
 
 // One entry per `fused` node (also in regions). Sets the layouts of group results and inserts fused `reorder` groups
-// (with choices of their own) where layouts differ. Throws Error(UnsupportedOperator) naming a group that no candidate
-// takes.
-std::map<const graph::Node*, Choice> select(graph::Graph& graph, const backends::Backend& backend,
-                                            const backends::Target& target, Policy policy);
+// (with choices of their own) and `copy` nodes on edges. `preferred`: a place, or -1 to decide by cost alone. Of
+// `settings` it reads policy, placement and strict. Throws Error(UnsupportedOperator) naming a group that no candidate
+// takes, or, when strict, one that cannot run where it should.
+std::map<const graph::Node*, Choice> select(graph::Graph& graph, std::span<const Place> places,
+                                            const Settings& settings, int preferred);
 
-// What makes two groups the same code: canonical text, facts of symbols, and small constants (which kernels may embed).
-std::string group_key(const graph::Node& group);
-// Symbols of a group in order of appearance; corresponds position by position between groups with equal keys.
-std::vector<expr::VarPtr> group_symbols(const graph::Node& group);
+// The one answer to where a value lives: results of groups where the group runs, of copies where they go to, views with
+// what they view; all else with the host.
+inline constexpr int everywhere = -1;  // constants and views of them: on every device that reads them
+int device_of(const graph::Value* value, const std::map<const graph::Node*, Choice>& choices);
 
 }  // namespace sardonyx::driver

@@ -23,18 +23,26 @@ inline const std::shared_ptr<runtime::Context>& test_context() {
   return context;
 }
 
-// Compiles a copy of the graph, with the verifier on after every pass.
+// The host's CPU alone.
+inline std::span<const backends::DeviceInfo> host() {
+  static const std::vector<backends::DeviceInfo> devices = backends::registry().front()->discover();
+  return devices;
+}
+
+// Compiles a copy of the graph for the host, with the verifier on after every pass.
 inline std::shared_ptr<const runtime::Program> compile_copy(const graph::Graph& graph, Policy policy = Policy::Auto) {
   CompileOptions options;
   options.settings.policy = policy;
   options.settings.verify = true;
-  return compile(graph::clone(graph), backends::devices().front(), options);
+  options.preferred = 0;
+  return compile(graph::clone(graph), host(), options);
 }
 
 // Runs a program; `output_dims` are the shapes that the host describes. Throws the run's error.
 inline std::vector<Tensor> run_program(std::shared_ptr<const runtime::Program> program,
-                                       const std::vector<Tensor>& inputs, const std::vector<Dims>& output_dims) {
-  auto session = std::make_shared<runtime::Session>(program, test_context());
+                                       const std::vector<Tensor>& inputs, const std::vector<Dims>& output_dims,
+                                       const std::shared_ptr<runtime::Context>& context = test_context()) {
+  auto session = std::make_shared<runtime::Session>(program, context);
   std::vector<runtime::HostTensor> in, out;
   for (const Tensor& tensor : inputs) in.push_back({const_cast<uint8_t*>(tensor.raw()), tensor.dims()});
   std::vector<Tensor> results;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "compiler/driver/group_key.h"
 #include "compiler/passes/pass.h"
 #include "tests/compiler/driver/run_graph.h"
 
@@ -18,6 +19,7 @@ class FakeBackend : public backends::Backend {
  public:
   std::string_view name() const override { return "fake"; }
   std::vector<backends::DeviceInfo> discover() const override { return {}; }
+  runtime::DevicePtr open(const backends::DeviceInfo&, const backends::OpenOptions&) const override { return nullptr; }
   backends::Candidates candidates(const Node& group, const backends::Target&) const override {
     using backends::Candidate;
     ++queries;
@@ -71,10 +73,20 @@ std::unique_ptr<graph::Graph> fused(const std::string& text) {
   return graph;
 }
 
+// On the host alone.
+std::map<const Node*, Choice> select_on_host(graph::Graph& graph, const backends::Backend& backend, Policy policy) {
+  backends::DeviceInfo info;
+  info.backend = "cpu";
+  const Place place{&backend, &info};
+  Settings settings;
+  settings.policy = policy;
+  return select(graph, {&place, 1}, settings, 0);
+}
+
 TEST(Select, SpreadsLayoutsAndReordersAtTheEnds) {
   auto graph = fused(chain);
   FakeBackend backend;
-  const auto choices = select(*graph, backend, {}, Policy::Auto);
+  const auto choices = select_on_host(*graph, backend, Policy::Auto);
   EXPECT_EQ(reorders(*graph), 2) << graph::to_string(*graph);
   EXPECT_EQ(choices.size(), 5u);
   for (const auto& [group, choice] : choices) {
@@ -88,7 +100,7 @@ TEST(Select, SpreadsLayoutsAndReordersAtTheEnds) {
 TEST(Select, EqualGroupsAreAskedOnce) {
   auto graph = fused(chain);
   FakeBackend backend;
-  select(*graph, backend, {}, Policy::Auto);
+  select_on_host(*graph, backend, Policy::Auto);
   EXPECT_EQ(backend.queries, 4) << "pool, transpose and two reorders";
 }
 
@@ -96,7 +108,7 @@ TEST(Select, CheapEnoughPlainCandidatesAvoidReorders) {
   auto graph = fused(chain);
   FakeBackend backend;
   backend.plain_cost = 1001;
-  select(*graph, backend, {}, Policy::Auto);
+  select_on_host(*graph, backend, Policy::Auto);
   EXPECT_EQ(reorders(*graph), 0) << graph::to_string(*graph);
 }
 
@@ -104,13 +116,15 @@ TEST(Select, PolicyIsAPreference) {
   auto graph = fused(chain);
   FakeBackend backend;
   std::map<std::string, int> families;
-  for (const auto& [group, choice] : select(*graph, backend, {}, Policy::Codegen)) ++families[choice.candidate.family];
+  for (const auto& [group, choice] : select_on_host(*graph, backend, Policy::Codegen))
+    ++families[choice.candidate.family];
   EXPECT_EQ(families, (std::map<std::string, int>{{"plain", 2}, {"map", 1}}));
 
   graph = fused(chain);
   backend.plain_cost = 1;
   families.clear();
-  for (const auto& [group, choice] : select(*graph, backend, {}, Policy::Library)) ++families[choice.candidate.family];
+  for (const auto& [group, choice] : select_on_host(*graph, backend, Policy::Library))
+    ++families[choice.candidate.family];
   EXPECT_EQ(families["vendor"], 2) << "although dearer";
   EXPECT_EQ(families["map"], 1) << "no library runs it, and everything must run";
 }
@@ -118,7 +132,7 @@ TEST(Select, PolicyIsAPreference) {
 TEST(Select, SaysWhy) {
   auto graph = fused(chain);
   FakeBackend backend;
-  for (const auto& [group, choice] : select(*graph, backend, {}, Policy::Auto)) {
+  for (const auto& [group, choice] : select_on_host(*graph, backend, Policy::Auto)) {
     if (choice.candidate.family != "vendor") continue;
     EXPECT_NE(choice.reason.find("plain"), std::string::npos) << choice.reason;
     EXPECT_NE(choice.reason.find("other: not today"), std::string::npos) << choice.reason;
@@ -132,7 +146,7 @@ TEST(Select, NamesGroupsThatNobodyTakes) {
   })");
   FakeBackend backend;
   try {
-    select(*graph, backend, {}, Policy::Auto);
+    select_on_host(*graph, backend, Policy::Auto);
     ADD_FAILURE() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.status(), Status::UnsupportedOperator);

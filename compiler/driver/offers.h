@@ -1,0 +1,28 @@
+// What the backends offer for a group, asked once per distinct group.
+#pragma once
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "compiler/driver/place.h"
+
+namespace sardonyx::driver {
+
+class Offers {
+ public:
+  Offers(std::span<const Place> places, Policy policy) : places_(places), policy_(policy) {}
+
+  // One entry per device. Candidates that the policy does not want are left out, unless nothing would be left on the
+  // device: the policy is a preference. The reference stays valid as long as this object.
+  const std::vector<backends::Candidates>& of(const graph::Node& group);
+
+  // "opencl:0: codegen: no tensor expression; ...", of one device or of all (-1).
+  std::string refusals(const graph::Node& group, int device);
+
+ private:
+  std::span<const Place> places_;
+  Policy policy_;
+  std::unordered_map<std::string, std::vector<backends::Candidates>> known_;  // by group_key
+};
+
+}  // namespace sardonyx::driver
