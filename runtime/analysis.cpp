@@ -25,7 +25,9 @@ class Analyser {
       used_at_block_end(id, 0);
       touch(id, a_.end);
     }
+    for (ValueId id : uploaded_inputs_) touch(id, a_.end);
     releases();
+    device_steps();
   }
 
  private:
@@ -72,6 +74,8 @@ class Analyser {
     a_.dynamic_value.assign(n, 0);
     a_.runtime_shape.assign(n, 0);
     a_.lifetime.resize(n);
+    a_.access.resize(n);
+    a_.device.resize(n);
     home_.assign(n, -1);
     last_step_.assign(n, -1);
     at_end_.assign(n, 0);
@@ -87,6 +91,7 @@ class Analyser {
       }
       a_.root[i] = root;
       const ValueInfo& base = program_.values[size_t(root)];
+      a_.device[i] = base.device;
       const bool own_shape_unknown =
           runtime(base.bytes) ||
           (base.bytes < 0 && std::any_of(base.dims.begin(), base.dims.end(), [&](DimId dim) { return runtime(dim); }));
@@ -105,6 +110,9 @@ class Analyser {
     touch(id, position);
     const ValueId root = a_.root[size_t(id)];
     if (home_[size_t(root)] < 0) home_[size_t(root)] = stack_.back().block;
+    Access& access = a_.access[size_t(root)];
+    ++access.writers;
+    access.last_write = std::max(access.last_write, position);
     note_step(root);
   }
 
@@ -153,7 +161,7 @@ class Analyser {
   int32_t walk(const Block& block) {
     const int32_t number = int32_t(a_.blocks.size());
     const uint32_t first = uint32_t(a_.steps.size());
-    a_.blocks.push_back({&block, first, uint32_t(block.steps.size()), false, {}});
+    a_.blocks.push_back({&block, first, uint32_t(block.steps.size()), false, false, {}});
     a_.steps.resize(first + block.steps.size());
     stack_.push_back({number, -1});
     for (ValueId id : block.parameters)
@@ -165,10 +173,16 @@ class Analyser {
     for (ValueId id : block.results) {
       if (id < 0) continue;
       use(id, position_);
+      a_.access[size_t(a_.root[size_t(id)])].host_reads = true;
       used_at_block_end(id, number);
     }
     for (ValueId id : block.parameters)
       if (id >= 0) at_end_[size_t(a_.root[size_t(id)])] = 1;
+    for (ValueId root : transferred_) {
+      if (home_[size_t(root)] != number) continue;
+      touch(root, position_);
+      at_end_[size_t(root)] = 1;
+    }
     stack_.pop_back();
     return number;
   }
@@ -187,8 +201,41 @@ class Analyser {
     for (ValueId id : step.inputs)
       if (id >= 0) use(id, begin);
     for (ValueId id : step.outputs) define(id, begin);
+    access(step, info);
     if (!step.blocks.empty()) walk_nested(step, info, begin);
     a_.steps[number] = std::move(info);
+  }
+
+  void access(const Step& step, StepInfo& info) {
+    const auto on_host = [&](ValueId id) { return a_.device[size_t(id)] == 0; };
+    const bool copy = step.op == Step::Op::Copy;
+    info.on_device =
+        copy ? !on_host(step.inputs[0]) || !on_host(step.outputs[0]) : step.op == Step::Op::Launch && step.device != 0;
+    if (!info.on_device) {
+      for (ValueId id : step.inputs)
+        if (id >= 0) a_.access[size_t(a_.root[size_t(id)])].host_reads = true;
+      for (ValueId id : step.outputs) a_.access[size_t(a_.root[size_t(id)])].host_writes = true;
+    } else if (copy) {
+      const ValueId from = a_.root[size_t(step.inputs[0])], to = a_.root[size_t(step.outputs[0])];
+      if (on_host(to)) a_.access[size_t(to)].arrives = true;
+      if (!on_host(from) && !on_host(to)) return;
+      a_.blocks[size_t(stack_.back().block)].transfers = true;
+      const ValueId host = on_host(from) ? from : to;
+      if (program_.values[size_t(host)].kind == ValueInfo::Kind::Temporary) transferred_.push_back(host);
+      if (program_.values[size_t(host)].kind == ValueInfo::Kind::Input) uploaded_inputs_.push_back(host);
+    }
+  }
+
+  // What steps need to know of later ones.
+  void device_steps() {
+    for (const BlockInfo& block : a_.blocks) {
+      const uint32_t end = block.first_step + block.step_count;
+      for (uint32_t i = block.first_step; i < end; ++i) {
+        StepInfo& info = a_.steps[i];
+        info.submits = info.on_device && (i + 1 == end || !a_.steps[i + 1].on_device);
+        for (ValueId id : info.step->inputs) info.awaits |= id >= 0 && a_.access[size_t(a_.root[size_t(id)])].arrives;
+      }
+    }
   }
 
   void walk_nested(const Step& step, StepInfo& info, int32_t begin) {
@@ -244,12 +291,17 @@ class Analyser {
   std::vector<int32_t> home_;       // block that defines the value
   std::vector<int32_t> last_step_;  // step of that block that uses it last
   std::vector<uint8_t> at_end_;
+  std::vector<ValueId> transferred_, uploaded_inputs_;  // roots
 };
 
 }  // namespace
 
 Analysis::Analysis(std::shared_ptr<const Program> the_program) : program(std::move(the_program)) {
   Analyser(*this, *program).run();
+}
+
+Analysis::Analysis(std::shared_ptr<const DeviceImage> the_image) : Analysis(the_image->program) {
+  image = std::move(the_image);
 }
 
 }  // namespace sardonyx::runtime

@@ -19,8 +19,13 @@ int64_t dense_bytes(DType dtype, std::span<const int64_t> dims) {
 }
 
 ByteRange range(const HostTensor& tensor, DType dtype) {
-  const auto begin = reinterpret_cast<uintptr_t>(tensor.data);
   const auto bytes = uintptr_t(dense_bytes(dtype, tensor.dims));
+  // Device memory counts as one place, named by an address that nothing else has.
+  if (tensor.memory != nullptr) {
+    const auto object = reinterpret_cast<uintptr_t>(tensor.memory.get());
+    return {object, object + 1};
+  }
+  const auto begin = reinterpret_cast<uintptr_t>(tensor.data);
   require(begin + bytes >= begin, Status::UnsupportedShape, "a buffer of ", bytes, " bytes exceeds the address space");
   return {begin, begin + bytes};
 }
@@ -39,22 +44,36 @@ Binding::Binding(std::shared_ptr<const Plan> the_plan, std::span<const HostTenso
   check(output_tensors.size() == program.outputs.size(), "expected ", program.outputs.size(), " outputs");
   reads_.reserve(input_tensors.size());
   writes_.reserve(output_tensors.size());
-  for (size_t i = 0; i < input_tensors.size(); ++i) reads_.push_back(range(input_tensors[i], program.inputs[i].dtype));
+  inputs_.reserve(input_tensors.size());
+  outputs_.reserve(output_tensors.size());
+  bool on_device = false;
+  for (size_t i = 0; i < input_tensors.size(); ++i) {
+    reads_.push_back(range(input_tensors[i], program.inputs[i].dtype));
+    on_device |= input_tensors[i].memory != nullptr;
+    inputs_.push_back(input_tensors[i].memory ? nullptr : static_cast<uint8_t*>(input_tensors[i].data));
+  }
   bool limited = false;
   for (size_t i = 0; i < output_tensors.size(); ++i) {
     check_output_shape(*plan, i, output_tensors[i].dims);
     writes_.push_back(range(output_tensors[i], program.outputs[i].dtype));
+    on_device |= output_tensors[i].memory != nullptr;
+    outputs_.push_back(output_tensors[i].memory ? nullptr : static_cast<uint8_t*>(output_tensors[i].data));
     limited |= program.outputs[i].data_dependent;
   }
   if (limited)
     for (const HostTensor& tensor : output_tensors) limits.push_back(tensor.dims);
   if (any_overlap(reads_, writes_)) stage_overlaps();
+  if (!on_device) return;
+  in_place.assign(plan->analysis->blocks[0].step_count, 0);
+  bind_inputs(input_tensors);
+  bind_outputs(output_tensors);
 }
 
 void Binding::stage_overlaps() {
   const Analysis& analysis = *plan->analysis;
   const Program& program = *analysis.program;
   for (size_t i = 0; i < reads_.size(); ++i) {
+    if (inputs_[i] == nullptr) continue;
     const Lifetime& read = analysis.lifetime[size_t(program.input_values[i])];
     const auto overwritten = [&](size_t o) {
       const ValueInfo& value = program.values[size_t(program.output_values[o])];
@@ -67,9 +86,14 @@ void Binding::stage_overlaps() {
     for (size_t o = 0; o < writes_.size(); ++o) stage |= overwritten(o);
     if (!stage) continue;
     const auto bytes = int64_t(reads_[i].end - reads_[i].begin);
-    staged.push_back({uint32_t(i), staging_bytes, bytes});
-    staging_bytes += (bytes + arena_alignment - 1) / arena_alignment * arena_alignment;
+    staged.push_back({uint32_t(i), reserve(bytes), bytes});
   }
+}
+
+int64_t Binding::reserve(int64_t bytes) {
+  const int64_t offset = staging_bytes;
+  staging_bytes += (bytes + arena_alignment - 1) / arena_alignment * arena_alignment;
+  return offset;
 }
 
 bool Binding::conflicts(const Binding& other) const {

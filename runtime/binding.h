@@ -17,7 +17,7 @@ struct ByteRange {
 
 class Binding {
  public:
-  // Checks the outputs' shapes against the plan. Throws MismatchingShape.
+  // Checks the outputs' shapes against the plan. Throws MismatchingShape, NoDeviceMemory.
   Binding(std::shared_ptr<const Plan> the_plan, std::span<const HostTensor> inputs,
           std::span<const HostTensor> outputs);
 
@@ -25,8 +25,9 @@ class Binding {
   bool conflicts(const Binding& other) const;
 
   std::shared_ptr<const Plan> plan;
-  uint8_t* input(size_t i) const { return reinterpret_cast<uint8_t*>(reads_[i].begin); }
-  uint8_t* output(size_t i) const { return reinterpret_cast<uint8_t*>(writes_[i].begin); }
+  // Null for device memory.
+  uint8_t* input(size_t i) const { return inputs_[i]; }
+  uint8_t* output(size_t i) const { return outputs_[i]; }
   // Described shapes of the outputs: upper limits where they are data-dependent. Empty when no output is.
   std::vector<Dims> limits;
   // Inputs that a step might read after the run has begun to write an output over them: the run copies them first.
@@ -37,8 +38,43 @@ class Binding {
   std::vector<Staged> staged;
   int64_t staging_bytes = 0;
 
+  // Device memory in the place of host buffers; all empty without. Values whose memory is the host application's: the
+  // inputs and outputs themselves, and temporaries that would only be copied from or to them.
+  struct Bound {
+    ValueId root = -1;
+    int32_t device = 0;
+    DeviceMemoryPtr memory;
+  };
+  std::vector<Bound> bound;
+  std::vector<Bound> output_memory;  // by output; device 0: in host memory
+  std::vector<uint8_t> in_place;     // by step of the main block: a copy that `bound` has made needless
+  // Bound memory that steps of the host need: inputs come down before the first step, outputs go up after the last.
+  struct HostCopy {
+    uint32_t index = 0;  // of the input or output
+    int32_t device = 0;
+    DeviceMemoryPtr memory;
+    int64_t offset = 0, bytes = 0;  // in the staging memory
+  };
+  std::vector<HostCopy> downloads, uploads;
+  // Inputs in memory that is an output's as well: read from a copy. Runs of one binding never overlap.
+  struct DeviceCopy {
+    int32_t device = 0;
+    DeviceMemoryPtr from, to;
+    int64_t bytes = 0;
+  };
+  std::vector<DeviceCopy> copies;
+
  private:
   void stage_overlaps();
+  // Answers an offset in the staging memory.
+  int64_t reserve(int64_t bytes);
+  void bind_inputs(std::span<const HostTensor> tensors);
+  void bind_outputs(std::span<const HostTensor> tensors);
+  // Whether the steps of the main block that copy between the bound value and a temporary of the device need not run.
+  void use_in_place(const Bound& value, bool input);
+  bool overlaps_output(const ByteRange& range, size_t except) const;
+
+  std::vector<uint8_t*> inputs_, outputs_;
   std::vector<ByteRange> reads_, writes_;
 };
 

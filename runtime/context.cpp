@@ -1,13 +1,16 @@
+#include <utility>
+
 #include "runtime/dispatcher.h"
 #include "runtime/session.h"
 
 namespace sardonyx::runtime {
 
-std::shared_ptr<Context> Context::create(const Settings& settings) {
-  return std::shared_ptr<Context>(new Context(settings));
+std::shared_ptr<Context> Context::create(const Settings& settings, std::vector<DevicePtr> devices) {
+  return std::shared_ptr<Context>(new Context(settings, std::move(devices)));
 }
 
-Context::Context(const Settings& settings) : settings_(settings), dispatcher_(std::make_unique<Dispatcher>(settings)) {}
+Context::Context(const Settings& settings, std::vector<DevicePtr> devices)
+    : settings_(settings), devices_(std::move(devices)), dispatcher_(std::make_unique<Dispatcher>(settings)) {}
 
 Context::~Context() = default;
 

@@ -59,7 +59,10 @@ void Executor::loop(const StepInfo& info) {
     if (parameters[0] >= 0) std::memcpy(writable(parameters[0]), &iteration, sizeof iteration);
     if (parameters[1] >= 0) *writable(parameters[1]) = 1;
     run_block(info.blocks[0]);
-    if (results[0] >= 0) condition = *address(results[0]) != 0;
+    if (results[0] >= 0) {
+      await_value(results[0]);
+      condition = *address(results[0]) != 0;
+    }
     for (size_t k = 0; k < scans.size(); ++k) {
       const Source element = source(results[1 + carried + k], step.outputs[carried + k]);
       append(scans[k], step.outputs[carried + k], element);

@@ -28,6 +28,7 @@ struct Dispatcher::Core {
 
   void push(Task* task) {
     std::lock_guard lock(mutex);
+    task->next = nullptr;  // a task that comes again still points to whom it stood before
     (last ? last->next : first) = task;
     last = task;
     queued.fetch_add(1);
@@ -129,8 +130,10 @@ Dispatcher::~Dispatcher() {
 }
 
 void Dispatcher::enqueue(Task* task) {
-  Core& core = *core_;
-  if (!core.ensure_threads(core_) || core.process != getpid()) {
+  // Once the task is in the queue it may end, and with it the last owner of this dispatcher.
+  const std::shared_ptr<Core> keep = core_;
+  Core& core = *keep;
+  if (!core.ensure_threads(keep) || core.process != getpid()) {
     KernelThreadScope scope;
     task->execute(nullptr);
     return;

@@ -1,8 +1,8 @@
 // The queue of ready runs and the threads that serve it.
 //
 // One dispatcher thread leads the whole team (low latency), or one thread per core works alone (high throughput).
-// Threads start with the first task. A task never blocks on anything but its own computation: what waits for an event
-// is not here yet (see session.cpp).
+// Threads start with the first task. A task blocks on nothing but its own computation, which includes devices inside If
+// and Loop: what waits for an event or otherwise for a device is not here yet (see session.cpp).
 #pragma once
 #include <cstdint>
 #include <memory>

@@ -17,30 +17,38 @@ std::string step_name(const Step& step) {
 }
 }  // namespace
 
-Executor::Executor(RunState& state, const Binding& binding, Team* team, std::vector<TraceEvent>* trace)
+Executor::Executor(RunState& state, const Binding& binding, std::vector<TraceEvent>* trace)
     : state_(state),
       binding_(binding),
       plan_(*state.plan),
       analysis_(*plan_.analysis),
       program_(*analysis_.program),
-      team_(team),
-      trace_(trace) {}
+      trace_(trace),
+      next_(plan_.commands.data()),
+      end_(next_ + analysis_.blocks[0].step_count) {}
 
-void Executor::run() {
-  if (team_ != nullptr && plan_.parallel) team_->wake();
-  run_block(0);
-  if (!analysis_.copied_outputs.empty()) finish_outputs();
+DeviceWait Executor::run(Team* team) {
+  team_ = team;
+  if (state_.work != nullptr) {
+    state_.work->require_success();
+    if (!begun_) begin_devices();
+    begun_ = true;
+    if (next_ == plan_.commands.data() && !binding_.downloads.empty())
+      if (const DeviceWait wait = state_.work->transfers()) return wait;
+  }
+  if (team_ != nullptr && plan_.parallel && next_ != end_) team_->wake();
+  next_ = run_steps(next_, end_);
+  if (next_ != end_) return wait_;
+  if (const DeviceWait wait = finish_outputs()) return wait;
   for (ValueId id : analysis_.blocks[0].releases) release(id);
+  return {};
 }
 
-void Executor::run_block(int32_t number) {
-  const BlockInfo& block = analysis_.blocks[size_t(number)];
-  const Command* command = plan_.commands.data() + block.first_step;
-  const Command* const end = command + block.step_count;
+const Command* Executor::run_steps(const Command* command, const Command* const end) {
   void* scratch = state_.scratch.data();
   for (; command != end; ++command) {
     if (!command->ready || trace_ != nullptr) {
-      run_step(*command);
+      if (!run_step(*command)) return command;
       scratch = state_.scratch.data();
       continue;
     }
@@ -54,13 +62,32 @@ void Executor::run_block(int32_t number) {
     if (code != KernelOk) [[unlikely]]
       fail(kernel_error_status(code), step_name(*analysis_.steps[command->step].step), ": ", kernel_error_text(code));
   }
+  return end;
 }
 
-void Executor::run_step(const Command& command) {
+void Executor::run_block(int32_t number) {
+  const BlockInfo& block = analysis_.blocks[size_t(number)];
+  const Command* first = plan_.commands.data() + block.first_step;
+  ++nesting_;
+  run_steps(first, first + block.step_count);
+  while (block.transfers) {
+    const DeviceWait wait = state_.work->transfers();
+    if (!wait) {
+      state_.clear_crossing();
+      break;
+    }
+    await(wait);
+  }
+  --nesting_;
+}
+
+bool Executor::run_step(const Command& command) {
   const StepInfo& info = analysis_.steps[command.step];
   const int64_t start = trace_ ? Trace::now_ns() : 0;
+  transfer_ = nullptr;
+  bool done = false;
   try {
-    dispatch(command, info);
+    done = (!info.awaits || await_inputs(info)) && dispatch(command, info);
   } catch (const Error& error) {
     // Nested steps have named themselves already.
     if (!info.blocks.empty()) throw;
@@ -70,16 +97,21 @@ void Executor::run_step(const Command& command) {
   } catch (const std::exception& error) {
     fail(Status::InternalError, step_name(*info.step), ": ", error.what());
   }
-  if (trace_ != nullptr)
+  if (!done) return false;
+  const bool happened = !info.on_device || info.step->kernel || transfer_ != nullptr;
+  if (trace_ != nullptr && happened)
     trace_->push_back({info.step->label, "step",
                        info.step->kernel ? info.step->kernel->name()
                        : info.step->host ? info.step->host->name()
+                       : transfer_       ? transfer_
                                          : "",
                        start, Trace::now_ns() - start});
   for (ValueId id : info.releases) release(id);
+  if (info.submits) state_.work->submit();
+  return true;
 }
 
-void Executor::dispatch(const Command& command, const StepInfo& info) {
+bool Executor::dispatch(const Command& command, const StepInfo& info) {
   const Step& step = *info.step;
   if (!plan_.deferred.empty()) {
     const auto failed = plan_.deferred.find(command.step);
@@ -87,19 +119,29 @@ void Executor::dispatch(const Command& command, const StepInfo& info) {
   }
   switch (step.op) {
     case Step::Op::Launch:
+      info.on_device ? launch_on_device(command, info) : launch_resolved(command, info);
+      break;
     case Step::Op::Copy:
-      return launch_resolved(command, info);
+      if (info.on_device) return copy_step(command, info);
+      launch_resolved(command, info);
+      break;
     case Step::Op::HostCall:
-      return host_call(step);
+      host_call(step);
+      break;
     case Step::Op::BindDims:
-      return bind_dims(step);
+      bind_dims(step);
+      break;
     case Step::Op::Check:
-      return check_condition(step);
+      check_condition(step);
+      break;
     case Step::Op::If:
-      return branch(info);
+      branch(info);
+      break;
     case Step::Op::Loop:
-      return loop(info);
+      loop(info);
+      break;
   }
+  return true;
 }
 
 void Executor::launch(const HostInvocation& invocation, void* const* buffers, const int64_t* dims) {
@@ -124,21 +166,23 @@ void Executor::launch_resolved(const Command& command, const StepInfo& info) {
     check(bytes <= bytes_of(step.outputs[0]), "copy of ", bytes, " bytes into ", bytes_of(step.outputs[0]));
     return launch(*make_copy(bytes), state_.operands(command), nullptr);
   }
+  const HostInvocation& invocation = on_host(*prepared(command, info));
+  launch(invocation, state_.operands(command), state_.launch_dims.data());
+}
+
+const std::shared_ptr<const Invocation>& Executor::prepared(const Command& command, const StepInfo& info) {
   // The dims live in the state: the invocation may be running on other threads.
   std::vector<int64_t>& dims = state_.launch_dims;
   dims.clear();
-  for (DimId id : step.dims) dims.push_back(dim(id));
-  launch(prepared(command, info, dims.data()), state_.operands(command), dims.data());
-}
-
-const HostInvocation& Executor::prepared(const Command& command, const StepInfo& info, const int64_t* dims) {
-  const size_t count = info.step->dims.size();
+  for (DimId id : info.step->dims) dims.push_back(dim(id));
   auto& known = state_.prepared[command.step];
   for (size_t i = 0; i < known.size(); ++i)
-    if (std::equal(known[i].dims.begin(), known[i].dims.end(), dims)) return on_host(*known[i].invocation);
+    if (known[i].dims == dims) return known[i].invocation;
   if (known.size() == prepared_limit) known.erase(known.begin());
-  known.push_back({{dims, dims + count}, info.step->kernel->prepare({dims, count})});
-  return on_host(*known.back().invocation);
+  auto invocation = info.step->kernel->prepare(dims);
+  if (!info.on_device) check_on_host(*info.step->kernel, *invocation);
+  known.push_back({dims, std::move(invocation)});
+  return known.back().invocation;
 }
 
 void Executor::ensure_scratch(const Invocation& invocation) {
@@ -181,22 +225,6 @@ void Executor::bind_dims(const Step& step) {
 
 void Executor::check_condition(const Step& step) {
   if (dim(step.dims[0]) == 0) throw Error(step.status, step.text);
-}
-
-void Executor::finish_outputs() {
-  for (int32_t index : analysis_.copied_outputs) {
-    const ValueId id = program_.output_values[size_t(index)];
-    const IoInfo& output = program_.outputs[size_t(index)];
-    try {
-      const Dims actual = shape_of(id);
-      if (output.data_dependent) check_limit(size_t(index), actual);
-      const int64_t bytes = byte_size(output.dtype, actual);
-      std::memmove(binding_.output(size_t(index)), address(id), size_t(bytes));
-    } catch (Error& error) {
-      error.add_context("while storing output `" + output.name + "`");
-      throw;
-    }
-  }
 }
 
 std::shared_ptr<const std::map<std::string, Dims>> Executor::output_shapes() const {
@@ -248,16 +276,19 @@ int64_t Executor::bytes_of(ValueId id) const {
 
 uint8_t* Executor::address(ValueId id) const {
   if (!analysis_.dynamic_value[size_t(id)]) return state_.slots[size_t(id)];
+  uint8_t* base = state_.slots[size_t(analysis_.root[size_t(id)])];
+  check(base != nullptr, "`", program_.values[size_t(id)].name, "` is read before it is written");
+  return base + dynamic_offset(id);
+}
+
+int64_t Executor::dynamic_offset(ValueId id) const {
   const ValueInfo& info = program_.values[size_t(id)];
-  if (info.kind != ValueInfo::Kind::View) {
-    check(state_.slots[size_t(id)] != nullptr, "`", info.name, "` is read before it is written");
-    return state_.slots[size_t(id)];
-  }
+  if (info.kind != ValueInfo::Kind::View) return 0;
   const int64_t offset = info.byte_offset < 0 ? 0 : dim(info.byte_offset);
   const int64_t bytes = bytes_of(id), available = bytes_of(info.base);
   require(offset >= 0 && bytes <= available && offset <= available - bytes, Status::InternalError, "view `", info.name,
           "` of ", bytes, " bytes at offset ", offset, " leaves its base of ", available, " bytes");
-  return address(info.base) + offset;
+  return offset + dynamic_offset(info.base);
 }
 
 void Executor::check_limit(size_t output, std::span<const int64_t> actual) const {
@@ -268,13 +299,22 @@ void Executor::check_limit(size_t output, std::span<const int64_t> actual) const
            "], beyond its limit [", join(limit, ","), "]");
 }
 
-uint8_t* Executor::writable(ValueId id) {
+void Executor::make_writable(ValueId id) {
   const ValueId root = analysis_.root[size_t(id)];
   const ValueInfo& info = program_.values[size_t(root)];
   if (info.kind == ValueInfo::Kind::Output && program_.outputs[size_t(info.index)].data_dependent)
     check_limit(size_t(info.index), shape_of(root));
-  if (analysis_.dynamic_value[size_t(root)] && state_.slots[size_t(root)] == nullptr)
-    adopt(root, state_.cache.take(bytes_of(root)));
+  if (!owns_dynamic_memory(root)) return;
+  if (info.device == 0) {
+    if (state_.slots[size_t(root)] == nullptr) adopt(root, state_.cache.take(bytes_of(root)));
+    return;
+  }
+  DeviceRange& range = state_.places[size_t(root)].range;
+  if (range.memory == nullptr) range = {analysis_.image->devices[size_t(info.device)]->allocate(bytes_of(root), {}), 0};
+}
+
+uint8_t* Executor::writable(ValueId id) {
+  make_writable(id);
   return address(id);
 }
 
@@ -284,6 +324,10 @@ void Executor::adopt(ValueId to, DynamicBlock block) {
 }
 
 void Executor::release(ValueId id) {
+  if (analysis_.device[size_t(id)] != 0) {
+    state_.places[size_t(id)].range = {};
+    return;
+  }
   state_.slots[size_t(id)] = nullptr;
   DynamicBlock& block = state_.dynamic[size_t(id)];
   if (block.memory) state_.cache.give(std::exchange(block, {}));
@@ -293,7 +337,8 @@ bool Executor::owns_dynamic_memory(ValueId id) const {
   return analysis_.dynamic_value[size_t(id)] && program_.values[size_t(id)].kind == ValueInfo::Kind::Temporary;
 }
 
-Executor::Source Executor::source(ValueId from, ValueId to) const {
+Executor::Source Executor::source(ValueId from, ValueId to) {
+  await_value(from);
   Source result;
   result.data = address(from);
   result.bytes = bytes_of(from);

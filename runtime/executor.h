@@ -2,6 +2,9 @@
 //
 // Ready commands (everything known at plan time) run in a straight line; the others resolve their operands first:
 // bind sizes, allocate results, prepare the kernel. Failures are Error exceptions that name the step.
+//
+// Steps on devices only go to a queue. Where the main block needs what a device has yet to do, run() returns and is
+// called again later; nested blocks wait on the spot.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -10,6 +13,7 @@
 #include <vector>
 
 #include "runtime/base/trace.h"
+#include "runtime/device_work.h"
 #include "runtime/run_state.h"
 #include "runtime/team.h"
 
@@ -17,11 +21,16 @@ namespace sardonyx::runtime {
 
 class Executor {
  public:
-  // `team` null: everything on the calling thread. `trace` null: no events. `state` was started with `binding`.
-  Executor(RunState& state, const Binding& binding, Team* team, std::vector<TraceEvent>* trace);
+  // `trace` null: no events. `state` was started with `binding`.
+  Executor(RunState& state, const Binding& binding, std::vector<TraceEvent>* trace);
 
-  // Throws Error. Output buffers are complete afterwards.
-  void run();
+  // Runs as far as it gets and answers what to wait for before it is called again (on any thread); nothing: the run is
+  // done and the output buffers are complete. `team` null: everything on the calling thread. Throws Error; devices may
+  // still be at work for the run then, see drain.
+  DeviceWait run(Team* team);
+
+  // After a failure: what to wait for before the state and the buffers may be touched.
+  DeviceWait drain();
 
   // Actual shapes of all outputs, after run().
   std::shared_ptr<const std::map<std::string, Dims>> output_shapes() const;
@@ -43,12 +52,23 @@ class Executor {
     bool direct = false;  // `data` is the output itself
   };
 
+  // The bytes of a value: host memory, or a range of a device.
+  struct Place {
+    int32_t device = 0;
+    uint8_t* host = nullptr;
+    DeviceRange range;
+  };
+
+  // From `command` on; answers where it stopped to wait, see wait_, else `end`.
+  const Command* run_steps(const Command* command, const Command* end);
+  // A nested block. Copies between the host and devices are over afterwards.
   void run_block(int32_t number);
-  void run_step(const Command& command);
-  void dispatch(const Command& command, const StepInfo& info);
+  // False: wait_ comes first.
+  bool run_step(const Command& command);
+  bool dispatch(const Command& command, const StepInfo& info);
   void launch(const HostInvocation& invocation, void* const* buffers, const int64_t* dims);
   void launch_resolved(const Command& command, const StepInfo& info);
-  const HostInvocation& prepared(const Command& command, const StepInfo& info, const int64_t* dims);
+  const std::shared_ptr<const Invocation>& prepared(const Command& command, const StepInfo& info);
   void host_call(const Step& step);
   void bind_dims(const Step& step);
   void check_condition(const Step& step);
@@ -57,7 +77,22 @@ class Executor {
   void begin_scan(Scan& scan, ValueId output, const Source& first);
   void append(Scan& scan, ValueId output, const Source& source);
   void end_scan(Scan& scan, ValueId output);
-  void finish_outputs();
+
+  // Steps on devices (device_steps.cpp).
+  void begin_devices();
+  void launch_on_device(const Command& command, const StepInfo& info);
+  bool copy_step(const Command& command, const StepInfo& info);
+  // Copies `bytes`; answers what to wait for before it is called again. `filled` as for DeviceWork::add.
+  DeviceWait move(const Place& from, const Place& to, int64_t bytes, const std::string& label, ValueId filled);
+  DeviceWait finish_outputs();
+  DeviceWait finish_output(size_t output);
+  // Waits here inside nested blocks; else false with wait_ set.
+  bool await(const DeviceWait& wait);
+  bool await_inputs(const StepInfo& info);
+  // Waits here until the host value is there.
+  void await_value(ValueId id);
+  Place place(ValueId id) const;
+  DeviceRange range(ValueId id) const;
 
   int64_t dim(DimId id) const { return dim_value(program_, *state_.dims, id); }
   void bind(DimId slot, int64_t value);
@@ -66,11 +101,14 @@ class Executor {
   Dims shape_of(ValueId id) const;
   int64_t bytes_of(ValueId id) const;
   uint8_t* address(ValueId id) const;
-  // The address to write `id` to: allocates run-time-sized values, checks limits of data-dependent outputs.
+  // Offset of a view from its root when a run-time dim is involved.
+  int64_t dynamic_offset(ValueId id) const;
+  // Makes `id` ready to be written: allocates run-time-sized values, checks limits of data-dependent outputs.
+  void make_writable(ValueId id);
   uint8_t* writable(ValueId id);
   void check_limit(size_t output, std::span<const int64_t> actual) const;
   bool owns_dynamic_memory(ValueId id) const;
-  Source source(ValueId from, ValueId to) const;
+  Source source(ValueId from, ValueId to);
   void receive(ValueId to, Source& source);
   void adopt(ValueId to, DynamicBlock block);
   void release(ValueId id);
@@ -81,8 +119,18 @@ class Executor {
   const Plan& plan_;
   const Analysis& analysis_;
   const Program& program_;
-  Team* team_;
-  std::vector<TraceEvent>* trace_;
+  std::vector<TraceEvent>* const trace_;
+  Team* team_ = nullptr;
+
+  // How far the run has come.
+  const Command* next_;  // of the main block
+  const Command* const end_;
+  size_t next_output_ = 0;  // of those that are copied at the end
+  bool begun_ = false;
+  int nesting_ = 0;
+  DeviceWait wait_;
+  DynamicBlock crossing_;           // of the copy between two devices that is half done
+  const char* transfer_ = nullptr;  // what the last copy was, for the trace
 };
 
 }  // namespace sardonyx::runtime

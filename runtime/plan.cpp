@@ -15,6 +15,8 @@ constexpr double unknown_launch_ns = 5'000;
 constexpr double host_call_ns = 5'000;
 constexpr double loop_ns = 10 * inline_cost_ns;
 constexpr double split_cost_ns = 4'000;
+// The host's part of a command for a device.
+constexpr double submit_ns = 3'000;
 
 class CopyInvocation final : public HostInvocation {
  public:
@@ -47,7 +49,12 @@ class Planner {
 
   void run() {
     sizes();
-    arena();
+    plan_.arena_offset.assign(program_.values.size(), -1);
+    plan_.arena_bytes = arena(0);
+    require(plan_.arena_bytes <= physical_memory(), Status::UnsupportedShape, "a run needs ", plan_.arena_bytes,
+            " bytes of memory, more than the machine has");
+    plan_.device_arena_bytes.resize(program_.devices.size());
+    for (size_t d = 1; d < program_.devices.size(); ++d) plan_.device_arena_bytes[d] = arena(int32_t(d));
     views();
     patches();
     commands();
@@ -68,8 +75,9 @@ class Planner {
     }
   }
 
-  bool in_arena(ValueId id) const {
-    return program_.values[size_t(id)].kind == ValueInfo::Kind::Temporary && !analysis_.dynamic_value[size_t(id)] &&
+  bool in_arena(ValueId id, int32_t device) const {
+    const ValueInfo& info = program_.values[size_t(id)];
+    return info.kind == ValueInfo::Kind::Temporary && info.device == device && !analysis_.dynamic_value[size_t(id)] &&
            analysis_.lifetime[size_t(id)].last >= 0;
   }
 
@@ -79,24 +87,22 @@ class Planner {
     return dim_value(program_, plan_.dims, program_.values[size_t(id)].bytes);  // known size, unknown logical shape
   }
 
-  void arena() {
+  // Places the temporaries of a device; answers the size of its arena.
+  int64_t arena(int32_t device) {
     const size_t n = program_.values.size();
     std::vector<int32_t> group(n, -1);
     std::vector<ArenaBlock> blocks;
     for (size_t i = 0; i < n; ++i) {
-      if (!in_arena(ValueId(i))) continue;
+      if (!in_arena(ValueId(i), device)) continue;
       const Lifetime& life = analysis_.lifetime[i];
       group[i] = int32_t(blocks.size());
       blocks.push_back({root_bytes(ValueId(i)), life.first, life.last, 0});
     }
     share_in_place(group, blocks);
-    const int64_t arena_bytes = pack(blocks);
-    require(arena_bytes <= physical_memory(), Status::UnsupportedShape, "a run needs ", arena_bytes,
-            " bytes of memory, more than the machine has");
-    plan_.arena_bytes = arena_bytes;
-    plan_.arena_offset.assign(n, -1);
+    const int64_t bytes = pack(blocks);
     for (size_t i = 0; i < n; ++i)
       if (group[i] >= 0) plan_.arena_offset[i] = blocks[size_t(group[i])].offset;
+    return bytes;
   }
 
   static int64_t pack(std::vector<ArenaBlock>& blocks) {
@@ -218,21 +224,23 @@ class Planner {
       for (DimId id : info.step->dims)
         if (is_static(id)) dim_value(program_, plan_.dims, id);
     const bool launch = info.step->op == Step::Op::Launch;
-    if (info.dynamic || (!launch && info.step->op != Step::Op::Copy)) return;
+    if (info.dynamic || (!launch && (info.step->op != Step::Op::Copy || info.on_device))) return;
     std::shared_ptr<const Invocation> invocation;
     if (launch) {
       for (DimId id : info.step->dims) dim_value(program_, plan_.dims, id);
       invocation = info.step->kernel->prepare({command.dims, info.step->dims.size()});
-      check(dynamic_cast<const HostInvocation*>(invocation.get()) != nullptr, "kernel '", info.step->kernel->name(),
-            "' is not one of the host's");
+      if (!info.on_device) check_on_host(*info.step->kernel, *invocation);
     } else {
       invocation = make_copy(bytes_[size_t(info.step->inputs[0])]);
     }
     command.invocation = invocation.get();
     command.grid = invocation->grid;
-    command.ready = info.releases.empty();
-    plan_.scratch_bytes = std::max(plan_.scratch_bytes, invocation->scratch_bytes);
-    plan_.parallel |= invocation->cost_ns > split_cost_ns && invocation->grid > 1;
+    if (!info.on_device) {
+      command.ready = info.releases.empty() && !info.awaits;
+      plan_.scratch_bytes = std::max(plan_.scratch_bytes, invocation->scratch_bytes);
+      plan_.parallel |= invocation->cost_ns > split_cost_ns && invocation->grid > 1;
+    }
+    command.owner = uint32_t(plan_.invocations.size());
     plan_.invocations.push_back(std::move(invocation));
   }
 
@@ -245,7 +253,7 @@ class Planner {
         case Step::Op::Launch:
         case Step::Op::Copy: {
           const Invocation* invocation = plan_.commands[i].invocation;
-          total += invocation ? invocation->cost_ns : unknown_launch_ns;
+          total += info.on_device ? submit_ns : invocation ? invocation->cost_ns : unknown_launch_ns;
           break;
         }
         case Step::Op::HostCall:
@@ -253,6 +261,8 @@ class Planner {
           break;
         case Step::Op::If:
           total += std::max(block_cost(info.blocks[0]), block_cost(info.blocks[1]));
+          // Branches with work for devices may wait for it, which is not for a host's thread.
+          if (analysis_.image != nullptr) total += loop_ns;
           break;
         case Step::Op::Loop:
           total += loop_ns;
@@ -347,6 +357,11 @@ int64_t value_bytes(const Program& program, const DimValues& dims, ValueId id) {
   require(bytes >= 0 && bytes <= byte_limit, Status::UnsupportedShape, "`", info.name, "` gets a size of ", bytes,
           " bytes");
   return bytes;
+}
+
+void check_on_host(const Kernel& kernel, const Invocation& invocation) {
+  check(dynamic_cast<const HostInvocation*>(&invocation) != nullptr, "kernel '", kernel.name(),
+        "' is not one of the host's");
 }
 
 std::shared_ptr<const HostInvocation> make_copy(int64_t bytes) { return std::make_shared<CopyInvocation>(bytes); }

@@ -17,13 +17,14 @@
 
 namespace sardonyx::runtime {
 
-// One step of the replay. `ready` launches (copies of known size among them) need nothing but this.
+// One step of the replay. `ready` launches of the host (copies of known size among them) need nothing but this.
 struct Command {
   const Invocation* invocation = nullptr;
   const int64_t* dims = nullptr;
   uint32_t first_operand = 0;
   uint32_t step = 0;  // number in Analysis::steps
   int64_t grid = 0;
+  uint32_t owner = 0;  // of the invocation, in Plan::invocations
   bool ready = false;
 };
 
@@ -45,10 +46,11 @@ struct Plan {
   std::map<uint32_t, Error> deferred;
   std::vector<int64_t> bytes;  // per value; -1 when only a run knows
   // Pointer slots: one address per value, then the operand table.
-  std::vector<int64_t> arena_offset;  // per value; -1: not in the arena
+  std::vector<int64_t> arena_offset;  // per value, in the arena of its device; -1: not there
   std::vector<int64_t> view_offset;   // per value: offset from its root, where known
   std::vector<std::vector<Patch>> input_patches, output_patches;
-  int64_t arena_bytes = 0;
+  int64_t arena_bytes = 0;                  // of the host
+  std::vector<int64_t> device_arena_bytes;  // by device; [0] is unused
   int64_t scratch_bytes = 0;
   double cost_ns = 0;     // of a run on one core, as far as known
   bool parallel = false;  // some launch is worth splitting
@@ -73,6 +75,9 @@ void check_output_shape(const Plan& plan, size_t index, std::span<const int64_t>
 
 // Byte size of a value under `dims`. Throws Error(UnsupportedShape) when unknown, negative or too large.
 int64_t value_bytes(const Program& program, const DimValues& dims, ValueId id);
+
+// Throws unless the host can run what the kernel prepared.
+void check_on_host(const Kernel& kernel, const Invocation& invocation);
 
 // The launch behind a Copy step of `bytes`: grid indices are pieces of it.
 std::shared_ptr<const HostInvocation> make_copy(int64_t bytes);

@@ -23,6 +23,7 @@ class Printer {
   explicit Printer(const Program& program) : program_(program) {}
 
   std::string print() {
+    if (program_.devices.size() > 1) out_ << "devices " << join(program_.devices, " ") << '\n';
     for (size_t i = 0; i < program_.dims.size(); ++i) dim_line(DimId(i));
     for (size_t i = 0; i < program_.values.size(); ++i) value_line(ValueId(i));
     block(program_.main, "");
@@ -67,8 +68,15 @@ class Printer {
     }
     out_ << ']';
     if (info.bytes >= 0) out_ << " bytes " << dim(info.bytes);
+    on_device(info.device);
     if (!info.name.empty()) out_ << " `" << info.name << '`';
     out_ << '\n';
+  }
+
+  void on_device(int32_t device) {
+    if (device == 0) return;
+    const bool known = device > 0 && size_t(device) < program_.devices.size();
+    out_ << " on " << (known ? program_.devices[size_t(device)] : str("device ", device));
   }
 
   void ids(const std::vector<ValueId>& values) {
@@ -83,6 +91,7 @@ class Printer {
         out_ << "= ";
       }
       out_ << op_name(step.op);
+      on_device(step.device);
       if (step.kernel) out_ << " [" << step.kernel->name() << ']';
       if (step.host) out_ << " [" << step.host->name() << ']';
       ids(step.inputs);

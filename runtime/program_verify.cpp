@@ -39,6 +39,12 @@ class Verifier {
     check(id >= 0 && size_t(id) < program_.values.size(), what, ": value ", id, " of ", program_.values.size());
   }
 
+  void device_number(int32_t device, bool any, const std::string& what) const {
+    check(device >= 0 && size_t(device) < program_.devices.size(), what, " is of device ", device, " of ",
+          program_.devices.size());
+    check(any || device == 0, what, " is the host's, not of device ", device);
+  }
+
   void dims() {
     leaves_.resize(program_.dims.size());
     for (size_t i = 0; i < program_.dims.size(); ++i) {
@@ -66,8 +72,11 @@ class Verifier {
   }
 
   void values() {
+    check(!program_.devices.empty(), "a program without a host");
     for (size_t i = 0; i < program_.values.size(); ++i) {
       const ValueInfo& info = program_.values[i];
+      const bool owns = info.kind == Kind::Temporary || info.kind == Kind::Constant;
+      if (owns || info.kind != Kind::View) device_number(info.device, owns, str("value ", i));
       for (DimId id : info.dims) dim_id(id, "value shape");
       if (info.bytes >= 0) dim_id(info.bytes, "value size");
       const auto index_below = [&](size_t count) {
@@ -117,6 +126,17 @@ class Verifier {
     return id;
   }
 
+  // Every operand is memory of the device that the step works on.
+  void operands_of(const Step& step, int32_t device) const {
+    for (const auto* operands : {&step.inputs, &step.outputs})
+      for (ValueId id : *operands) {
+        if (id < 0) continue;
+        const int32_t actual = program_.values[size_t(root(id))].device;
+        check(actual == device, "step '", step.label, "' on ", program_.devices[size_t(device)], " touches value ", id,
+              " of ", program_.devices[size_t(actual)]);
+      }
+  }
+
   void use_dim(DimId id) const {
     if (id < 0) return;
     for (DimId leaf : leaves_[size_t(id)])
@@ -141,6 +161,12 @@ class Verifier {
     check(kind == Kind::Input || kind == Kind::Constant || written_[size_t(base)], "step '", label_, "' reads value ",
           id, " before it is written");
     use_shape(id);
+  }
+
+  void read_on_host(ValueId id) const {
+    read(id);
+    const int32_t device = program_.values[size_t(root(id))].device;
+    check(device == 0, "a block of '", label_, "' hands over value ", id, " of ", program_.devices[size_t(device)]);
   }
 
   void write(ValueId id) {
@@ -181,6 +207,9 @@ class Verifier {
       check(pair.input >= 0 && size_t(pair.input) < step.inputs.size() && pair.output >= 0 &&
                 size_t(pair.output) < step.outputs.size(),
             "step '", step.label, "' works in place on operands that it does not have");
+    device_number(step.device, step.op == Step::Op::Launch, "step '" + step.label + "'");
+    for (ValueId id : step.outputs) value_id(id, "result");
+    if (step.op != Step::Op::Copy) operands_of(step, step.device);
     switch (step.op) {
       case Step::Op::Launch:
         check(step.kernel != nullptr, "step '", step.label, "' has no kernel");
@@ -251,7 +280,8 @@ class Verifier {
       check(nested->parameters.empty(), "a branch of '", step.label, "' has parameters");
       scoped([&] {
         block(*nested);
-        for (ValueId id : nested->results) read(id);
+        label_ = step.label;
+        for (ValueId id : nested->results) read_on_host(id);
       });
     }
     results(step);
@@ -268,8 +298,8 @@ class Verifier {
         const ValueId id = body.parameters[i];
         if (i < 2 && id == -1) continue;
         value_id(id, "parameter");
-        check(program_.values[size_t(id)].kind == Kind::Temporary, "parameter ", i, " of '", step.label,
-              "' is not a temporary");
+        check(program_.values[size_t(id)].kind == Kind::Temporary && program_.values[size_t(id)].device == 0,
+              "parameter ", i, " of '", step.label, "' is not a temporary of the host");
         bind_shape(id);
         write(id);
         use_shape(id);
@@ -277,7 +307,7 @@ class Verifier {
       block(body);
       label_ = step.label;
       for (size_t i = 0; i < body.results.size(); ++i)
-        if (!(i == 0 && body.results[i] == -1)) read(body.results[i]);
+        if (!(i == 0 && body.results[i] == -1)) read_on_host(body.results[i]);
     });
     results(step);
   }

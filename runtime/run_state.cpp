@@ -1,6 +1,7 @@
 #include "runtime/run_state.h"
 
 #include <cstring>
+#include <utility>
 
 namespace sardonyx::runtime {
 
@@ -36,6 +37,31 @@ RunState::RunState(std::shared_ptr<const Plan> the_plan)
   dims = analysis.has_runtime_dims ? &own_dims : &plan->dims;
   bound_inputs_.assign(program.inputs.size(), nullptr);
   bound_outputs_.assign(program.outputs.size(), nullptr);
+  if (analysis.image != nullptr) allocate_devices();
+}
+
+void RunState::allocate_devices() {
+  const DeviceImage& image = *plan->analysis->image;
+  device_arenas_.resize(image.devices.size());
+  for (size_t d = 1; d < image.devices.size(); ++d) {
+    const int64_t bytes = plan->device_arena_bytes[d];
+    if (bytes > 0) device_arenas_[d] = image.devices[d]->allocate(bytes, {});
+    device_bytes_ += bytes;
+  }
+  places.resize(image.program->values.size());
+  for (size_t i = 0; i < places.size(); ++i) places[i] = planned_place(ValueId(i));
+  work = std::make_unique<DeviceWork>(image);
+}
+
+RunState::Place RunState::planned_place(ValueId root) const {
+  const size_t i = size_t(root);
+  Place place{plan->analysis->device[i], {}};
+  if (place.device == 0) return place;
+  if (plan->arena_offset[i] >= 0)
+    place.range = {device_arenas_[size_t(place.device)], plan->arena_offset[i]};
+  else
+    place.range.memory = plan->analysis->image->constants[i];
+  return place;
 }
 
 void RunState::point(const std::vector<Patch>& patches, uint8_t* base) {
@@ -45,12 +71,12 @@ void RunState::point(const std::vector<Patch>& patches, uint8_t* base) {
 void RunState::start(const Binding& binding) {
   staging_.reserve(binding.staging_bytes);
   for (size_t i = 0; i < bound_inputs_.size(); ++i) {
-    if (bound_inputs_[i] == binding.input(i)) continue;
+    if (binding.input(i) == nullptr || bound_inputs_[i] == binding.input(i)) continue;
     bound_inputs_[i] = binding.input(i);
     point(plan->input_patches[i], binding.input(i));
   }
   for (size_t i = 0; i < bound_outputs_.size(); ++i) {
-    if (bound_outputs_[i] == binding.output(i)) continue;
+    if (binding.output(i) == nullptr || bound_outputs_[i] == binding.output(i)) continue;
     bound_outputs_[i] = binding.output(i);
     point(plan->output_patches[i], binding.output(i));
   }
@@ -60,10 +86,31 @@ void RunState::start(const Binding& binding) {
     bound_inputs_[staged.input] = copy;
     point(plan->input_patches[staged.input], copy);
   }
+  const auto use_staging = [&](const Binding::HostCopy& copy, std::vector<uint8_t*>& bases,
+                               const std::vector<std::vector<Patch>>& patches) {
+    bases[copy.index] = staging_.data() + copy.offset;
+    point(patches[copy.index], bases[copy.index]);
+  };
+  for (const Binding::HostCopy& copy : binding.downloads) use_staging(copy, bound_inputs_, plan->input_patches);
+  for (const Binding::HostCopy& copy : binding.uploads) use_staging(copy, bound_outputs_, plan->output_patches);
+  for (const Binding::Bound& bound : binding.bound) places[size_t(bound.root)] = {bound.device, {bound.memory, 0}};
   if (plan->analysis->has_runtime_dims) own_dims = plan->dims;
+  if (work != nullptr) work->start();
+}
+
+void RunState::finish(const Binding& binding) {
+  for (const Binding::Bound& bound : binding.bound) places[size_t(bound.root)] = planned_place(bound.root);
+  clear_crossing();
+}
+
+void RunState::clear_crossing() {
+  for (DynamicBlock& block : crossing) cache.give(std::move(block));
+  crossing.clear();
 }
 
 void RunState::clear() {
+  for (size_t i = 0; i < places.size(); ++i) places[i] = planned_place(ValueId(i));
+  clear_crossing();
   for (size_t i = 0; i < dynamic.size(); ++i) {
     if (!dynamic[i].memory) continue;
     dynamic[i] = {};

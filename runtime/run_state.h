@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "runtime/binding.h"
+#include "runtime/device_work.h"
 #include "runtime/memory.h"
 #include "runtime/plan.h"
 
@@ -14,15 +15,22 @@ namespace sardonyx::runtime {
 
 class RunState {
  public:
-  // Throws Error(NoSystemMemory).
+  // Throws Error(NoSystemMemory, NoDeviceMemory).
   explicit RunState(std::shared_ptr<const Plan> the_plan);
 
   // Points the tables at the binding's buffers, copies staged inputs, forgets what the run before bound.
   void start(const Binding& binding);
-  // Lets go of run-time-sized temporaries that a failed run left behind.
+  // Lets go of host memory that copies between devices went through. None is under way any more.
+  void clear_crossing();
+  // Lets go of the binding's device memory. Nothing is under way any more.
+  void finish(const Binding& binding);
+  // The same after a failed run, which leaves run-time-sized temporaries behind.
   void clear();
 
-  int64_t bytes() const { return arena_.bytes() + scratch.bytes() + staging_.bytes() + cache.idle_bytes(); }
+  int64_t bytes() const {
+    return arena_.bytes() + scratch.bytes() + staging_.bytes() + cache.idle_bytes() + device_bytes_;
+  }
+  uint8_t* staging() const { return staging_.data(); }
   void* const* operands(const Command& command) const {
     return reinterpret_cast<void* const*>(slots.data() + plan->analysis->program->values.size() +
                                           command.first_operand);
@@ -44,9 +52,22 @@ class RunState {
   std::vector<std::vector<Prepared>> prepared;
   std::vector<int64_t> launch_dims;  // of the launch that runs now
 
+  // Of programs with devices.
+  struct Place {
+    int32_t device = 0;  // 0: host memory, see `slots`
+    DeviceRange range;   // memory is null before a run-time-sized value has any
+  };
+  std::vector<Place> places;  // of roots
+  std::unique_ptr<DeviceWork> work;
+  std::vector<DynamicBlock> crossing;  // host memory of copies under way between two devices
+
  private:
+  void allocate_devices();
+  Place planned_place(ValueId root) const;
   void point(const std::vector<Patch>& patches, uint8_t* base);
   Memory arena_, staging_;
+  std::vector<DeviceMemoryPtr> device_arenas_;
+  int64_t device_bytes_ = 0;
   std::vector<uint8_t*> bound_inputs_, bound_outputs_;
 };
 

@@ -1,9 +1,11 @@
 #include "runtime/session.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "runtime/base/status.h"
@@ -25,6 +27,26 @@ struct Outcome {
   Status status = Status::Success;
   std::string text;
 };
+
+// Of the exception that is being handled.
+Outcome current_failure() noexcept {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return {error.status(), error.text()};
+  } catch (const std::bad_alloc&) {
+    return {Status::NoSystemMemory, {}};
+  } catch (const std::exception& error) {
+    return {Status::InternalError, error.what()};
+  } catch (...) {
+    return {Status::InternalError, {}};
+  }
+}
+
+std::shared_ptr<const Analysis> analyse(std::shared_ptr<const Program> program, const Context& context) {
+  if (program->devices.size() <= 1) return std::make_shared<const Analysis>(std::move(program));
+  return std::make_shared<const Analysis>(load_image(*program, context.devices()));
+}
 }  // namespace
 
 struct Session::State {
@@ -34,6 +56,17 @@ struct Session::State {
     std::shared_ptr<const Binding> binding;
     EventPtr input, output;
     State* state = nullptr;
+    // From the first step on.
+    std::unique_ptr<RunState> memory;
+    std::optional<Executor> executor;
+    std::vector<TraceEvent> events;
+    Outcome outcome;
+    // While the run waits for a device. The thread that executes it and the device's callback each put their mark; the
+    // second to come carries on.
+    enum class Wait : uint8_t { Begun, Parked, Reached };
+    std::atomic<Wait> wait{Wait::Begun};
+    DeviceWait waiting;
+    Completion completion;
     // The rest is guarded by runs_mutex.
     int blockers = 0;              // earlier runs on the same buffers, plus one for an unsignalled input
     std::vector<Run*> dependents;  // later runs on the same buffers
@@ -45,7 +78,7 @@ struct Session::State {
 
   State(std::shared_ptr<const Program> program, std::shared_ptr<Context> the_context)
       : context(std::move(the_context)),
-        analysis(std::make_shared<const Analysis>(std::move(program))),
+        analysis(analyse(std::move(program), *context)),
         trace(Trace::open(context->settings().trace_file)) {}
 
   std::shared_ptr<const Plan> find_plan(std::span<const HostTensor> inputs);
@@ -55,8 +88,14 @@ struct Session::State {
   // Takes the run out and returns the runs that became ready, chained by Task::next.
   Task* unlink(Run& run);
   void unblock(Run* run);
-  void perform(Run& run, Team* team) noexcept;
-  Outcome attempt(Run& run, Team* team, std::vector<TraceEvent>* events) noexcept;
+  // False: the run waits for a device and will be queued again.
+  bool perform(Run& run, Team* team) noexcept;
+  // Executes the run as far as it gets; answers what it waits for.
+  DeviceWait advance(Run& run, Team* team) noexcept;
+  // Asks the device to say when it gets to what the run waits for. False: it will, the run is not the caller's any
+  // more.
+  bool reached(Run& run) noexcept;
+  void finish(Run& run) noexcept;
 
   const std::shared_ptr<Context> context;
   const std::shared_ptr<const Analysis> analysis;
@@ -150,55 +189,80 @@ void Session::State::unblock(Run* run) {
   }
 }
 
-Outcome Session::State::attempt(Run& run, Team* team, std::vector<TraceEvent>* events) noexcept {
-  try {
-    const Status before = run.input ? run.input->status() : Status::Success;
-    if (before != Status::Success) return {before, run.input->text()};
-    std::unique_ptr<RunState> state = states.take(run.binding->plan);
+DeviceWait Session::State::advance(Run& run, Team* team) noexcept {
+  const auto failed = [&] { return run.outcome.status != Status::Success; };
+  if (!failed()) {
     try {
-      state->start(*run.binding);
-      Executor executor(*state, *run.binding, team, events);
-      executor.run();
-      run.output->set_output_shapes(executor.output_shapes());
+      if (run.memory == nullptr) {
+        const Status before = run.input ? run.input->status() : Status::Success;
+        if (before != Status::Success) throw Error(before, run.input->text());
+        run.memory = states.take(run.binding->plan);
+        run.memory->start(*run.binding);
+        run.executor.emplace(*run.memory, *run.binding, trace ? &run.events : nullptr);
+      }
+      if (const DeviceWait wait = run.executor->run(team)) return wait;
+      run.output->set_output_shapes(run.executor->output_shapes());
+      run.memory->finish(*run.binding);
     } catch (...) {
-      state->clear();
-      states.give(std::move(state));
-      throw;
+      run.outcome = current_failure();
     }
-    states.give(std::move(state));
-    return {};
-  } catch (const Error& error) {
-    return {error.status(), error.text()};
-  } catch (const std::bad_alloc&) {
-    return {Status::NoSystemMemory, {}};
-  } catch (const std::exception& error) {
-    return {Status::InternalError, error.what()};
-  } catch (...) {
-    return {Status::InternalError, {}};
   }
+  if (failed() && run.executor)
+    if (const DeviceWait wait = run.executor->drain()) return wait;
+  return {};
 }
 
-void Session::State::perform(Run& run, Team* team) noexcept {
-  const bool nested = std::exchange(performing, true);
-  std::vector<TraceEvent> events;
-  Outcome outcome = attempt(run, team, trace ? &events : nullptr);
-  run.output->signal(outcome.status, std::move(outcome.text));
-  if (trace) trace->append(events);
+bool Session::State::reached(Run& run) noexcept {
+  using Wait = Run::Wait;
+  run.wait.store(Wait::Begun);
+  Device& device = *analysis->image->devices[size_t(run.waiting.device)];
+  device.wait(run.waiting.point, [this, &run](const Completion& completion) {
+    run.completion = completion;
+    if (run.wait.exchange(Wait::Reached) == Wait::Parked) context->dispatcher().enqueue(&run);
+  });
+  return run.wait.exchange(Wait::Parked) == Wait::Reached;
+}
+
+void Session::State::finish(Run& run) noexcept {
+  run.executor.reset();
+  if (run.memory != nullptr) {
+    if (run.outcome.status != Status::Success) run.memory->clear();
+    states.give(std::move(run.memory));
+  }
+  run.output->signal(run.outcome.status, std::move(run.outcome.text));
+  if (trace) trace->append(run.events);
   for (Task* ready = unlink(run); ready != nullptr;) {
     Task* next = std::exchange(ready->next, nullptr);
     context->dispatcher().enqueue(ready);
     ready = next;
   }
+}
+
+bool Session::State::perform(Run& run, Team* team) noexcept {
+  const bool nested = std::exchange(performing, true);
+  for (;;) {
+    if (run.waiting) run.memory->work->reached(run.waiting, run.completion);
+    run.waiting = advance(run, team);
+    if (!run.waiting) break;
+    if (trace) trace->append(std::exchange(run.events, {}));
+    if (!reached(run)) {
+      performing = nested;
+      return false;
+    }
+  }
+  finish(run);
   performing = nested;
+  return true;
 }
 
 void Session::State::Run::execute(Team* team) noexcept {
-  state->perform(*this, team);
-  delete this;
+  if (state->perform(*this, team)) delete this;
 }
 
 Session::Session(std::shared_ptr<const Program> program, std::shared_ptr<Context> context)
-    : program_(std::move(program)), context_(std::move(context)), state_(std::make_unique<State>(program_, context_)) {}
+    : context_(std::move(context)),
+      state_(std::make_unique<State>(std::move(program), context_)),
+      program_(state_->analysis->program) {}
 
 Session::~Session() = default;
 
@@ -215,7 +279,7 @@ void Session::submit(std::shared_ptr<Binding> binding, EventPtr input, EventPtr 
   State& state = *state_;
   const std::shared_ptr<Session> self = shared_from_this();
   const bool signalled = input == nullptr || input->signalled();
-  if (signalled && binding->plan->cost_ns < inline_cost_ns) {
+  if (signalled && binding->plan->cost_ns < inline_cost_ns && state.analysis->image == nullptr) {
     State::Run run;
     run.binding = binding;
     run.input = input;

@@ -1,6 +1,6 @@
 // Running a program: Context (threads of one backend handle) and Session (one onnxGraph).
 //
-//   auto context = Context::create(settings);                     // onnxInitBackend
+//   auto context = Context::create(settings, devices);            // onnxInitBackend
 //   auto session = std::make_shared<Session>(program, context);   // onnxInitGraph
 //   auto binding = session->bind(inputs, outputs);                // onnxSetGraphIO: plan
 //   session->submit(binding, input_event, output_event);          // onnxRunGraph: replay, asynchronous
@@ -13,6 +13,7 @@
 
 #include "runtime/base/settings.h"
 #include "runtime/base/tensor.h"
+#include "runtime/device.h"
 #include "runtime/event.h"
 #include "runtime/program.h"
 
@@ -20,31 +21,39 @@ namespace sardonyx::runtime {
 
 class Dispatcher;  // owns the worker team and the queue of ready runs
 
-// The threads behind one backend handle. Threads start with the first run that needs them and are joined when the
-// last owner goes away (also when that owner is one of the dispatcher's own callbacks).
+// The threads and open devices behind one backend handle. Threads start with the first run that needs them and are
+// joined when the last owner goes away (also when that owner is one of the dispatcher's own callbacks).
 class Context {
  public:
-  static std::shared_ptr<Context> create(const Settings& settings);
+  // `devices`: by the numbers that programs give them; [0], the host, is null.
+  static std::shared_ptr<Context> create(const Settings& settings, std::vector<DevicePtr> devices = {});
   ~Context();
   const Settings& settings() const { return settings_; }
+  const std::vector<DevicePtr>& devices() const { return devices_; }
   Dispatcher& dispatcher() { return *dispatcher_; }
 
  private:
-  explicit Context(const Settings& settings);
+  Context(const Settings& settings, std::vector<DevicePtr> devices);
   Settings settings_;
+  std::vector<DevicePtr> devices_;
   std::unique_ptr<Dispatcher> dispatcher_;
 };
 
-// A host buffer with the shape the host described. Order follows Program::inputs / outputs.
+// A buffer of the host application with the shape that it described. Order follows Program::inputs / outputs.
 struct HostTensor {
   void* data = nullptr;
   Dims dims;
+  // Instead of `data`: memory of a device of the program, large enough. It is used in place where the program copies
+  // between it and a temporary of that device, else copied. Two tensors overlap when `memory` is the same object.
+  DeviceMemoryPtr memory{};
+  int32_t device = 0;
 };
 
 class Binding;  // a plan with host buffers; immutable after bind, shared by the runs submitted with it
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
+  // Loads the kernels and constants of the program's devices, if it has any; throws Error when that fails.
   Session(std::shared_ptr<const Program> program, std::shared_ptr<Context> context);
   ~Session();
 
@@ -53,7 +62,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // Plans for the shapes and remembers the buffers. Plans are cached by shape (LRU), so re-binding other buffers of a
   // known shape costs well under a microsecond. Does not touch buffers. Never waits for runs.
   // Throws MismatchingShape (rank, static dim, one symbol with two values, output shape not the one that follows from
-  // the inputs; for data-dependent outputs only the rank counts), UnsupportedShape, NoSystemMemory.
+  // the inputs; for data-dependent outputs only the rank counts), UnsupportedShape, NoSystemMemory, NoDeviceMemory.
   std::shared_ptr<Binding> bind(std::span<const HostTensor> inputs, std::span<const HostTensor> outputs);
 
   // Output shapes for input shapes; data-dependent dims are -1. Throws MismatchingShape.
@@ -61,9 +70,9 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // Starts a run once `input` is signalled; returns at once. A small run may execute inline: on the calling thread when
   // its input is signalled already, else on the thread that signals it. Signals `output` with the run's status. If
-  // `input` carries a failure the run fails with that status.
-  // Runs that share buffers execute in order of submission; a run whose input is unsignalled does not stop others.
-  // Several threads may submit. The session stays alive until its runs are done.
+  // `input` carries a failure the run fails with that status. Waiting for a device takes no thread, except inside If
+  // and Loop. Runs that share buffers execute in order of submission; a run whose input is unsignalled does not stop
+  // others. Several threads may submit. The session stays alive until its runs are done.
   void submit(std::shared_ptr<Binding> binding, EventPtr input, EventPtr output);
 
   // Returns once every submitted run has signalled its output.
@@ -71,9 +80,9 @@ class Session : public std::enable_shared_from_this<Session> {
 
  private:
   struct State;
-  std::shared_ptr<const Program> program_;
   std::shared_ptr<Context> context_;
   std::unique_ptr<State> state_;
+  std::shared_ptr<const Program> program_;
 };
 
 }  // namespace sardonyx::runtime

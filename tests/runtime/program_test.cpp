@@ -135,6 +135,73 @@ TEST(Verify, NestedBlocks) {
   EXPECT_EQ(refusal(t.program()), "internal error: step 'if1' has 1 inputs, 1 outputs, 0 dims and 1 blocks");
 }
 
+TEST(Verify, Devices) {
+  const auto devices = [](auto&& change) {
+    Simple s;
+    s.p().devices = {"cpu", "gpu"};
+    change(s);
+    return refusal(s.p());
+  };
+  EXPECT_EQ(devices([](Simple& s) { s.p().values[size_t(s.h)].device = 2; }),
+            "internal error: value 1 is of device 2 of 2");
+  EXPECT_EQ(devices([](Simple& s) { s.p().values[size_t(s.x)].device = 1; }),
+            "internal error: value 0 is the host's, not of device 1");
+  EXPECT_EQ(devices([](Simple& s) { s.first().device = -1; }), "internal error: step 'first' is of device -1 of 2");
+  EXPECT_EQ(devices([](Simple& s) { s.first().device = 1; }),
+            "internal error: step 'first' on gpu touches value 0 of cpu");
+  EXPECT_EQ(devices([](Simple& s) { s.p().values[size_t(s.h)].device = 1; }),
+            "internal error: step 'first' on cpu touches value 1 of gpu");
+  // Copies go anywhere; views are where their base is.
+  const auto relay = [](Simple& s) {
+    const ValueId up = s.t.temporary({s.n}), made = s.t.temporary({s.n});
+    const ValueId view = s.t.view(made, {s.n});
+    s.p().values[size_t(up)].device = s.p().values[size_t(made)].device = 1;
+    s.p().main.steps.clear();
+    s.t.copy(s.x, up);
+    s.t.launch(affine(1, 1), {up}, {view}, {s.n}, "far").device = 1;
+    s.t.copy(view, s.y);
+  };
+  EXPECT_EQ(devices(relay), "");
+  EXPECT_EQ(devices([&](Simple& s) {
+              relay(s);
+              s.p().main.steps[0].device = 1;
+            }),
+            "internal error: step 'copy' is the host's, not of device 1");
+  Simple s;
+  s.p().devices = {"cpu", "gpu"};
+  relay(s);
+  EXPECT_EQ(to_string(s.p()),
+            "devices cpu gpu\n"
+            "d0 = input 0 axis 0 `n`\n"
+            "%0 = input 0 f32[d0] `x`\n"
+            "%1 = temporary f32[d0] `t`\n"
+            "%2 = output 0 f32[d0] `y`\n"
+            "%3 = temporary f32[d0] on gpu `t`\n"
+            "%4 = temporary f32[d0] on gpu `t`\n"
+            "%5 = view %4 + 0 f32[d0] `view`\n"
+            "%3 = copy %0  # copy\n"
+            "%5 = launch on gpu [affine] %3 (d0)  # far\n"
+            "%2 = copy %5  # copy\n"
+            "return %2\n");
+}
+
+TEST(Verify, ControlFlowIsTheHosts) {
+  TestProgram t;
+  t.program().devices = {"cpu", "gpu"};
+  const DimId n = t.input_dim(0, 0, "n");
+  const ValueId x = t.input("x", {n}), flag = t.input("flag", {}, DType::Bool), y = t.output("y", {n});
+  Step branch{.op = Step::Op::If, .inputs = {flag}, .outputs = {y}, .label = "if1"};
+  for (int i = 0; i < 2; ++i)
+    branch.blocks.push_back(t.block([&](Block& block) {
+      const ValueId inner = t.temporary({n});
+      t.program().values[size_t(inner)].device = i;
+      t.copy(x, inner);
+      block.results = {inner};
+    }));
+  t.step(std::move(branch));
+  EXPECT_EQ(refusal(t.program()), "internal error: a block of 'if1' hands over value 4 of gpu");
+}
+
 TEST(ProgramText, ListsEverySlotAndStep) {
   Simple s;
   const DimId four = s.t.constant(4);
