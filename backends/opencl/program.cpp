@@ -3,6 +3,7 @@
 #include <map>
 
 #include "backends/opencl/loaded_kernel.h"
+#include "backends/opencl/vendor_kernel.h"
 #include "runtime/base/compile_thread.h"
 #include "runtime/base/log.h"
 
@@ -84,6 +85,11 @@ class Loader {
   std::vector<runtime::KernelPtr> load() {
     std::map<const Source*, Unit> distinct;
     for (size_t i = 0; i < kernels_.size(); ++i) {
+      if (const auto* vendor = dynamic_cast<const VendorKernel*>(kernels_[i].get())) {
+        vendor->warm_up(context_, new_queue().get());
+        loaded_[i] = kernels_[i];
+        continue;
+      }
       const SourcePtr& source = code(i).source();
       Unit& unit = distinct[source.get()];
       unit.source = source;
@@ -115,11 +121,17 @@ class Loader {
     if (const std::string binary = binary_of(program.get()); !binary.empty()) cache_.store(key, binary);
   }
 
+  QueueOwner new_queue() const {
+    cl_int status = CL_SUCCESS;
+    QueueOwner queue(clCreateCommandQueue(context_, device_, 0, &status));
+    check_call(status, "clCreateCommandQueue");
+    return queue;
+  }
+
   // Kernels keep their program alive.
   void make_kernels(const ProgramOwner& program, const Unit& unit) {
     cl_int status = CL_SUCCESS;
-    const QueueOwner queue(clCreateCommandQueue(context_, device_, 0, &status));
-    check_call(status, "clCreateCommandQueue");
+    const QueueOwner queue = new_queue();
     for (const size_t i : unit.kernels) {
       try {
         KernelOwner kernel(clCreateKernel(program.get(), code(i).entry().c_str(), &status));

@@ -9,7 +9,7 @@
 
 namespace sardonyx::opencl {
 
-// Builds the programs of `kernels` (all of them opencl::Kernel), several at once, each distinct Source once, and makes
+// Builds the programs of `kernels` (opencl::Kernel; a VendorKernel is ready as it is), several at once, each distinct Source once, and makes
 // ready what a driver would put off to the first launch. Programs come from the cache where it has them; a cached
 // program that the driver refuses is built anew. Answers one LoadedKernel for each, in order. Throws Error with the
 // driver's build log when the text does not compile.
