@@ -20,6 +20,14 @@ bool uses(const tensor::LoweredKernel& kernel, DType dtype) {
   return found;
 }
 
+// CL_DEVICE_MAX_PARAMETER_SIZE is at least this.
+constexpr size_t most_argument_bytes = 1024;
+
+// As kernel.h lists the arguments; all that may be there.
+size_t argument_bytes(const tensor::LoweredKernel& kernel) {
+  return 16 * kernel.buffers.size() + 8 * kernel.symbols.size() + 8 + 16 + 8;
+}
+
 int64_t local_bytes(const tensor::LoweredKernel& kernel) {
   int64_t total = 0;
   tensor::visit(kernel.body, [&](const tensor::Stmt& s) {
@@ -36,6 +44,7 @@ int64_t local_bytes(const tensor::LoweredKernel& kernel) {
 
 std::optional<std::string> refusal(const tensor::LoweredKernel& kernel, const tensor::Target& target) {
   if (!target.fp64 && uses(kernel, DType::F64)) return "has no cl_khr_fp64, which the kernel needs";
+  if (argument_bytes(kernel) > most_argument_bytes) return str("takes no ", kernel.buffers.size(), " operands");
   if (kernel.lanes > target.max_group) return str("has no work-groups of ", kernel.lanes, " work-items");
   if (int64_t bytes = local_bytes(kernel); bytes > target.local_bytes)
     return str("has no ", bytes, " bytes of local memory");

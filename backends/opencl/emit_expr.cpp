@@ -1,4 +1,7 @@
 // Expressions.
+#include <charconv>
+#include <optional>
+
 #include "backends/opencl/emitter.h"
 #include "backends/opencl/types.h"
 #include "compiler/expr/scalar.h"
@@ -37,6 +40,25 @@ Text select_mask(const Text& mask, Type type) {
 }
 
 Text broadcast(const Text& scalar, Type type) { return "((" + type_name(type) + ")(" + scalar + "))"; }
+
+// The value of an I64 literal.
+std::optional<int64_t> number_in(const Text& text) {
+  int64_t value = 0;
+  const char* end = text.data() + text.size() - 1;
+  auto [rest, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc() || rest != end || *end != 'L') return std::nullopt;
+  return value;
+}
+
+// Index arithmetic: the variables of unrolled loops are numbers by now, so much of it folds.
+Text index_arithmetic(Kind kind, const Text& a, const Text& b) {
+  auto x = number_in(a), y = number_in(b);
+  if (x && y) return literal(expr::integer(kind, *x, *y, DType::I64), DType::I64);
+  if (kind == Kind::Mul && (x == 0 || y == 0)) return literal(int64_t{0}, DType::I64);
+  if (kind == Kind::Mul ? y == 1 : y == 0) return a;
+  if (kind == Kind::Mul ? x == 1 : kind == Kind::Add && x == 0) return b;
+  return "(" + a + (kind == Kind::Add ? " + " : kind == Kind::Sub ? " - " : " * ") + b + ")";
+}
 
 bool is_number(const Expr& e) {
   if (e->kind == Kind::Broadcast) return is_number(e->args[0]);
@@ -160,8 +182,8 @@ Text Emitter::emit_arithmetic(const Expr& e) {
     return "(" + x + op + y + ")";
   }
   // Dims and indices do not overflow; other signed integers wrap, which C leaves undefined.
-  bool index = dtype == DType::I64 && !loads(e);
-  if (is_float(dtype) || index) return "(" + x + op + y + ")";
+  if (dtype == DType::I64 && e->type.lanes == 1 && !loads(e)) return index_arithmetic(e->kind, x, y);
+  if (is_float(dtype) || (dtype == DType::I64 && !loads(e))) return "(" + x + op + y + ")";
   if (e->type.lanes > 1) {
     if (!is_signed(dtype)) return "(" + x + op + y + ")";
     Text u = unsigned_name(e->type);

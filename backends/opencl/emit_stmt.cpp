@@ -205,7 +205,6 @@ void Emitter::emit(const Stmt& stmt) {
     case StmtKind::Block:
       return emit_all(stmt->body, 0);
     case StmtKind::Let: {
-      // Lets of unrolled copies share a scope: each gets a name of its own.
       Text value = evaluate(stmt->value);
       variables_[stmt->var.get()] = named(value, {DType::I64, 1});
       return emit(stmt->body[0]);
@@ -232,10 +231,8 @@ void Emitter::emit_allocate(const StmtNode& allocate) {
 void Emitter::emit_for(const StmtNode& loop) {
   if (loop.for_kind == ForKind::Unrolled) {
     for (int64_t i = 0; i < *expr::as_int(loop.extent); ++i) {
-      variables_[loop.var.get()] = literal(i, DType::I64);
-      open("{");
+      variables_[loop.var.get()] = literal(i, DType::I64);  // every copy has names of its own
       emit(loop.body[0]);
-      close();
     }
     return;
   }

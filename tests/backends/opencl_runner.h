@@ -27,9 +27,10 @@ struct DeviceResult {
 class DeviceRunner {
  public:
   DeviceRunner(const Problem& problem, const Lowered& lowered, const tensor::Target& target)
-      : problem_(problem), lowered_(lowered) {
-    kernels_ = device()->load(opencl::compile_kernels(lowered.launches, target, Settings{}));
-  }
+      : DeviceRunner(problem, lowered, opencl::compile_kernels(lowered.launches, target, Settings{})) {}
+  // `code`: one kernel per launch.
+  DeviceRunner(const Problem& problem, const Lowered& lowered, const std::vector<KernelPtr>& code)
+      : problem_(problem), lowered_(lowered), kernels_(device()->load(code)) {}
 
   DeviceResult run(const std::vector<Tensor>& inputs, const std::vector<int64_t>& symbols) const {
     const Program& program = problem_.program;
@@ -105,13 +106,15 @@ class DeviceRunner {
   std::vector<KernelPtr> kernels_;
 };
 
-// Every family that fits, at its best point, for every target; `symbols` is a list of values of the symbols. True when
-// something ran.
+// What the backend would choose for every target: the first family that fits, at its best point, or `only`. `symbols`
+// is a list of values of the symbols. True when something ran for every target.
 inline bool expect_on_device(const Problem& problem, double relative, double absolute,
-                             const std::vector<std::vector<int64_t>>& symbols = {{}}, double range = 2) {
-  int ran = 0;
+                             const std::vector<std::vector<int64_t>>& symbols = {{}}, double range = 2,
+                             std::string_view only = "") {
+  size_t ran = 0;
   for (const tensor::Target& target : device_targets()) {
     for (const sketch::Family& family : sketch::families(target)) {
+      if (!only.empty() && only != family.name) continue;
       auto proposals = family.propose(problem, target, nullptr);
       if (proposals.empty()) continue;
       auto lowered = family.lower(problem, proposals.front().point, target);
@@ -126,11 +129,12 @@ inline bool expect_on_device(const Problem& problem, double relative, double abs
         for (size_t i = 0; i < got.outputs.size(); ++i) {
           EXPECT_TRUE(close(got.outputs[i], want[i], relative, absolute)) << "output " << i;
         }
-        ++ran;
       }
+      ++ran;
+      break;
     }
   }
-  return ran >= 2;
+  return ran == device_targets().size();
 }
 
 }  // namespace sardonyx::testing
