@@ -27,13 +27,12 @@ const std::vector<Candidates>& Offers::of(const graph::Node& group) {
   return entry->second;
 }
 
-std::string Offers::refusals(const graph::Node& group, int device) {
-  const std::vector<Candidates>& offers = of(group);
+std::string Offers::refusals(const std::vector<Candidates>& offers, int device) const {
   std::vector<std::string> texts;
   for (size_t i = 0; i < offers.size(); ++i) {
     if (device >= 0 && size_t(device) != i) continue;
     for (const std::string& refusal : offers[i].refusals)
-      texts.push_back(places_.size() > 1 ? str(name_of(places_, int(i)), ": ", refusal) : refusal);
+      texts.push_back(device < 0 && places_.size() > 1 ? str(name_of(places_, int(i)), ": ", refusal) : refusal);
   }
   return join(texts, "; ");
 }

@@ -16,8 +16,8 @@ class Offers {
   // device: the policy is a preference. The reference stays valid as long as this object.
   const std::vector<backends::Candidates>& of(const graph::Node& group);
 
-  // "opencl:0: codegen: no tensor expression; ...", of one device or of all (-1).
-  std::string refusals(const graph::Node& group, int device);
+  // "codegen: no tensor expression; ...", of one device, or of all (-1) with their names before each.
+  std::string refusals(const std::vector<backends::Candidates>& offers, int device) const;
 
  private:
   std::span<const Place> places_;

@@ -55,8 +55,9 @@ class Selector {
         continue;
       }
       Note& note = notes_.emplace_back();
-      groups_.push_back({node.get(), options(*node, note.wish)});
-      note.refusals = offers_.refusals(*node, -1);
+      const std::vector<Candidates>& offers = offers_.of(*node);
+      groups_.push_back({node.get(), options(*node, offers, note.wish)});
+      note.refusals = offers_.refusals(offers, -1);
     }
   }
 
@@ -65,28 +66,28 @@ class Selector {
                backends::primitives_of(group), ")");
   }
 
-  std::vector<Option> options_on(const Node& group, int device) {
+  static std::vector<Option> options_on(const std::vector<Candidates>& offers, int device) {
     std::vector<Option> options;
-    for (const Candidate& candidate : offers_.of(group)[size_t(device)].list) options.push_back({device, &candidate});
+    for (const Candidate& candidate : offers[size_t(device)].list) options.push_back({device, &candidate});
     return options;
   }
 
-  std::string refusals(const Node& group, int device) {
-    const std::string text = offers_.refusals(group, device);
+  std::string refusals(const std::vector<Candidates>& offers, int device) const {
+    const std::string text = offers_.refusals(offers, device);
     return text.empty() ? str("no candidate on ", name_of(places_, device)) : text;
   }
 
   // What the group may be, and a note when that is not what was wished for.
-  std::vector<Option> options(const Node& group, std::string& note) {
+  std::vector<Option> options(const Node& group, const std::vector<Candidates>& offers, std::string& note) {
     if (const PlacementRule* rule = rule_of(group, rules_)) {
       std::string why_not;
       if (rule->device < 0) {
         why_not = "there is no such device";
-      } else if (options_on(group, rule->device).empty()) {
-        why_not = refusals(group, rule->device);
+      } else if (options_on(offers, rule->device).empty()) {
+        why_not = refusals(offers, rule->device);
       } else {
         note = str("placement rule '", rule->text, "'");
-        return options_on(group, rule->device);
+        return options_on(offers, rule->device);
       }
       note = str("placement rule '", rule->text, "' cannot be kept: ", why_not);
       require(!strict_, Status::UnsupportedOperator, name(group), ": ", note);
@@ -94,12 +95,12 @@ class Selector {
       if (breach.groups++ == 0) breach.first = str(name(group), ": ", why_not);
     }
     if (preferred_ >= 0) {
-      std::vector<Option> list = options_on(group, preferred_);
+      std::vector<Option> list = options_on(offers, preferred_);
       if (!list.empty()) return list;
-      const std::string why_not = refusals(group, preferred_);
+      const std::string why_not = refusals(offers, preferred_);
       require(!strict_, Status::UnsupportedOperator, name(group), " cannot run on ", name_of(places_, preferred_), ": ",
               why_not);
-      list = options_on(group, 0);
+      list = options_on(offers, 0);
       if (!list.empty()) {
         note = str(note, note.empty() ? "" : "; ", "falls back to ", name_of(places_, 0), ": ", why_not);
         return list;
@@ -107,11 +108,11 @@ class Selector {
     }
     std::vector<Option> all;
     for (size_t i = 0; i < places_.size(); ++i) {
-      const std::vector<Option> more = options_on(group, int(i));
+      const std::vector<Option> more = options_on(offers, int(i));
       all.insert(all.end(), more.begin(), more.end());
     }
     require(!all.empty(), Status::UnsupportedOperator, "no kernel on ", places_.size() > 1 ? "any" : "this",
-            " device for ", name(group), ": ", offers_.refusals(group, -1));
+            " device for ", name(group), ": ", offers_.refusals(offers, -1));
     return all;
   }
 
