@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "runtime/base/strings.h"
@@ -22,6 +23,25 @@ std::string member(const Json& group, const char* name) {
   return join(parts, " ");
 }
 
+// What runs on one device, or goes from one to another.
+struct Share {
+  size_t count = 0;
+  double seconds = 0, bytes = 0;
+};
+
+// A row per device and per way between devices.
+std::string shares_text(const std::map<std::string, Share>& devices, const std::map<std::string, Share>& ways) {
+  double total = 0;
+  for (const auto& [name, share] : devices) total += share.seconds;
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [name, share] : devices)
+    rows.push_back({name, str(share.count, " groups"), seconds_text(share.seconds),
+                    str(total > 0 ? int(100 * share.seconds / total + 0.5) : 100, " % of the work")});
+  for (const auto& [name, share] : ways)
+    rows.push_back({name, str(share.count, " copies"), seconds_text(share.seconds), bytes_text(share.bytes)});
+  return table_text(rows);
+}
+
 }  // namespace
 
 int explain_command(const ExplainOptions& options) {
@@ -39,21 +59,34 @@ int explain_command(const ExplainOptions& options) {
     return 0;
   }
   double total = 0;
+  std::map<std::string, Share> devices, ways;
   for (const Json& group : groups) {
-    const double cost = group.value("estimated_ns", 0.0) * 1e-9;
+    const double cost = group.value("estimated_ns", 0.0) * 1e-9, bytes = group.value("transfer_bytes", 0.0);
     total += cost;
+    const bool copies = member(group, "primitives") == "copy";
+    Share& share = copies ? ways[member(group, "candidate")] : devices[member(group, "device")];
+    ++share.count;
+    share.seconds += cost;
+    share.bytes += bytes;
     std::printf("%s: %s\n", member(group, "name").c_str(), member(group, "primitives").c_str());
     const struct {
       const char* label;
       std::string value;
-    } lines[] = {{"nodes", member(group, "nodes")},         {"device", member(group, "device")},
-                 {"candidate", member(group, "candidate")}, {"reason", member(group, "reason")},
-                 {"layout", member(group, "layout")},       {"estimate", seconds_text(cost)}};
+    } lines[] = {{"nodes", member(group, "nodes")},
+                 {"device", member(group, "device")},
+                 {"candidate", member(group, "candidate")},
+                 {"reason", member(group, "reason")},
+                 {"layout", member(group, "layout")},
+                 {"estimate", seconds_text(cost)},
+                 {"transfer", copies ? bytes_text(bytes) : ""}};
     for (const auto& line : lines) {
       if (!line.value.empty()) std::printf("    %-10s %s\n", line.label, line.value.c_str());
     }
   }
-  std::printf("%zu groups, %s estimated\n", groups.size(), seconds_text(total).c_str());
+  size_t count = 0;
+  for (const auto& [name, share] : devices) count += share.count;
+  std::printf("%zu groups, %s estimated\n", count, seconds_text(total).c_str());
+  if (devices.size() + ways.size() > 1) std::printf("%s", shares_text(devices, ways).c_str());
   return 0;
 }
 

@@ -120,7 +120,8 @@ void add_commands(CLI::App& app, Options& options, int& exit_code) {
       ->option_text("FILE");
   bench->callback([&] { exit_code = bench_command(options.bench); });
 
-  auto* explain = app.add_subcommand("explain", "Show how a model was compiled: groups, candidates, layouts, costs");
+  auto* explain =
+      app.add_subcommand("explain", "Show how a model was compiled: groups, devices, candidates, layouts, costs");
   add_backend(explain, options.explain);
   explain->add_option("model", options.explain.model, "a model, or a folder with model.onnx")
       ->required()
