@@ -107,8 +107,8 @@ class Backend {
 
 // The backends built in. Immutable after first use.
 const std::vector<const Backend*>& registry();
-// Devices of all backends, best default first, filtered and ordered by Settings::devices: "opencl" is all devices of
-// that backend, "opencl:1" its second in the order of its discover(). Probed once per process.
+// Devices of all backends in the order of their discover(). Probed once per process. What hosts choose from is made of
+// them in choices.h.
 const std::vector<DeviceInfo>& devices();
 const Backend& backend_of(const DeviceInfo& device);
 

@@ -1,8 +1,6 @@
-#include <algorithm>
-#include <sstream>
-
 #include "backends/backend.h"
 #include "backends/cpu/backend.h"
+#include "backends/opencl/backend.h"
 #include "backends/plugin/loader.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
@@ -18,7 +16,7 @@ std::string to_string(const Point& point) {
 const std::vector<const Backend*>& registry() {
   // Never destroyed: calls may still come in while the process exits.
   static const auto& backends = *[] {
-    auto* all = new std::vector<const Backend*>{&cpu::backend()};
+    auto* all = new std::vector<const Backend*>{&cpu::backend(), &opencl::backend()};
     for (auto& loaded : plugin::load_plugins(settings_from_environment().plugins, *all))
       all->push_back(loaded.release());
     return all;
@@ -41,23 +39,13 @@ std::vector<DeviceInfo> probe() {
       log(LogLevel::Info, "backend ", backend->name(), " left out: ", error.what());
     }
   }
-  std::string wanted = settings_from_environment().devices;
-  if (wanted.empty()) return found;
-  std::vector<DeviceInfo> ordered;
-  std::istringstream names(wanted);
-  for (std::string name; std::getline(names, name, ',');)
-    for (const DeviceInfo& device : found)
-      if (name == device.backend || name == str(device.backend, ":", device.number)) ordered.push_back(device);
-  // A CPU backend is always present: a filter that leaves nothing is ignored.
-  if (!ordered.empty()) return ordered;
-  log(LogLevel::Warning, "SARDONYX_DEVICES=", wanted, " matches no device and is ignored");
   return found;
 }
 
 }  // namespace
 
 const std::vector<DeviceInfo>& devices() {
-  static const std::vector<DeviceInfo> all = probe();
+  static const auto& all = *new std::vector<DeviceInfo>(probe());
   return all;
 }
 

@@ -16,8 +16,9 @@ void check_memory_type(onnxEnum type, const IoTable& table, const char* name) {
     case ONNXIFI_MEMORY_TYPE_OPENCL_BUFFER:
     case ONNXIFI_MEMORY_TYPE_OPENGLES_TEXTURE_2D:
     case ONNXIFI_MEMORY_TYPE_D3D_RESOURCE:
-      fail(Status::UnsupportedMemoryType, table.noun(), " '", name, "': memory type ", type,
-           " is not supported by the backend");
+      require((table.memory_types() & type) != 0, Status::UnsupportedMemoryType, table.noun(), " '", name,
+              "': memory type ", type, " is not supported by the backend");
+      return;
     default:
       fail(Status::InvalidMemoryType, table.noun(), " '", name, "': unknown memory type ", type);
   }
@@ -74,8 +75,8 @@ Declaration declaration_of(const runtime::IoInfo& info, const runtime::Program& 
   return declared;
 }
 
-IoTable::IoTable(std::vector<Declaration> declarations, const char* noun, bool allow_empty)
-    : declarations_(std::move(declarations)), noun_(noun), allow_empty_(allow_empty) {
+IoTable::IoTable(std::vector<Declaration> declarations, const char* noun, bool allow_empty, onnxBitfield memory_types)
+    : declarations_(std::move(declarations)), noun_(noun), allow_empty_(allow_empty), memory_types_(memory_types) {
   for (size_t i = 0; i < declarations_.size(); ++i) by_name_.emplace(declarations_[i].name, int(i));
 }
 

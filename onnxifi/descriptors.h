@@ -40,8 +40,10 @@ Declaration declaration_of(const runtime::IoInfo& info, const runtime::Program& 
 // The declarations of one side of a graph, found by name.
 class IoTable {
  public:
-  // `noun` names an entry in messages: "input", "output", "weight". Symbolic dims may be 0 with `allow_empty`.
-  IoTable(std::vector<Declaration> declarations, const char* noun, bool allow_empty);
+  // `noun` names an entry in messages: "input", "output", "weight". Symbolic dims may be 0 with `allow_empty`. Buffers
+  // may be of the types in `memory_types`, and the CPU's.
+  IoTable(std::vector<Declaration> declarations, const char* noun, bool allow_empty,
+          onnxBitfield memory_types = ONNXIFI_MEMORY_TYPE_CPU);
   IoTable(const IoTable&) = delete;
   IoTable& operator=(const IoTable&) = delete;
 
@@ -49,6 +51,7 @@ class IoTable {
   const Declaration& operator[](size_t i) const { return declarations_[i]; }
   const char* noun() const { return noun_; }
   bool allow_empty() const { return allow_empty_; }
+  onnxBitfield memory_types() const { return memory_types_; }
   // Index of a name, or -1. Hosts mostly describe tensors in order, so `hint` is tried first.
   int find(const char* name, size_t hint) const;
 
@@ -56,6 +59,7 @@ class IoTable {
   std::vector<Declaration> declarations_;
   const char* noun_;
   bool allow_empty_;
+  onnxBitfield memory_types_;
   std::unordered_map<std::string_view, int> by_name_;
 };
 

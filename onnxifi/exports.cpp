@@ -25,13 +25,13 @@ onnxStatus ONNXIFI_ABI onnxReleaseBackendID(onnxBackendID backendID) {
 
 onnxStatus ONNXIFI_ABI onnxGetBackendInfo(onnxBackendID backendID, onnxBackendInfo infoType, void* infoValue,
                                           size_t* infoValueSize) {
-  return guarded([&] { return backend_info(device_of(backendID), infoType, infoValue, infoValueSize); });
+  return guarded([&] { return backend_info(choice_of(backendID).info, infoType, infoValue, infoValueSize); });
 }
 
 onnxStatus ONNXIFI_ABI onnxGetBackendCompatibility(onnxBackendID backendID, size_t onnxModelSize,
                                                    const void* onnxModel) {
   return guarded([&] {
-    device_of(backendID);
+    choice_of(backendID);
     require_pointer(onnxModel, "onnxModel");
     require(onnxModelSize > 0, Status::InvalidSize, "onnxModelSize is 0");
     const FloatEnvironment float_environment;
@@ -45,11 +45,11 @@ onnxStatus ONNXIFI_ABI onnxInitBackend(onnxBackendID backendID, const uint64_t* 
   return guarded([&] {
     require_pointer(backend, "backend");
     *backend = nullptr;
-    const auto& device = device_of(backendID);
-    bool level_given = false;
-    const Settings settings = backend_settings(environment(), auxPropertiesList, level_given);
-    *backend = insert(std::make_shared<BackendObject>(BackendObject{&device, runtime::Context::create(settings)}));
-    if (level_given) set_log_level(settings.log_level);
+    const auto& choice = choice_of(backendID);
+    const BackendOptions options = backend_options(environment(), auxPropertiesList, choice);
+    auto context = runtime::Context::create(options.open.settings, backends::open_devices(choice, options.open));
+    *backend = insert(std::make_shared<BackendObject>(BackendObject{&choice, std::move(context)}));
+    if (options.log_level_given) set_log_level(options.open.settings.log_level);
   });
 }
 
@@ -145,7 +145,7 @@ onnxStatus ONNXIFI_ABI onnxGetExtensionFunctionAddress(onnxBackendID backendID, 
   return guarded([&] {
     require_pointer(reinterpret_cast<const void*>(function), "function");
     *function = nullptr;
-    device_of(backendID);
+    choice_of(backendID);
     require_pointer(name, "name");
     *function = find_extension(name);
     require(*function != nullptr, Status::UnidentifiedName, "no extension function '", name, "'");

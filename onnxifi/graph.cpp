@@ -3,34 +3,31 @@
 #include <utility>
 
 #include "onnxifi/guard.h"
+#include "onnxifi/info.h"
 
 namespace sardonyx::onnxifi {
 
 namespace {
 
 IoTable table_of(const std::vector<runtime::IoInfo>& infos, const runtime::Program& program, const char* noun,
-                 const GraphOptions& options) {
+                 const BackendObject& backend, const GraphOptions& options) {
   std::vector<Declaration> declarations;
   for (const auto& info : infos) declarations.push_back(declaration_of(info, program));
-  return IoTable(std::move(declarations), noun, options.allow_empty);
+  return IoTable(std::move(declarations), noun, options.allow_empty, memory_types(backend.choice->info));
 }
 
 // Working memory of a bind, kept per thread so that binding again allocates nothing.
 struct Scratch {
   Matched inputs, outputs;
   std::vector<runtime::HostTensor> input_tensors, output_tensors;
+
+  // The binding holds the buffers of devices from here on, or nobody does.
+  void let_go() {
+    for (auto* tensors : {&input_tensors, &output_tensors})
+      for (runtime::HostTensor& tensor : *tensors) tensor.memory = nullptr;
+  }
 };
 thread_local Scratch scratch;
-
-std::span<const runtime::HostTensor> host_tensors(const Matched& matched, std::vector<runtime::HostTensor>& tensors) {
-  // Entries beyond the size keep their dims' memory for the next, larger graph.
-  if (tensors.size() < matched.size()) tensors.resize(matched.size());
-  for (size_t i = 0; i < matched.size(); ++i) {
-    tensors[i].data = reinterpret_cast<void*>(matched[i]->buffer);
-    copy_dims(*matched[i], tensors[i].dims);
-  }
-  return {tensors.data(), matched.size()};
-}
 
 void check_fence_type(const onnxMemoryFenceV1& fence, const char* noun) {
   require(fence.type == ONNXIFI_SYNCHRONIZATION_EVENT || fence.type == ONNXIFI_SYNCHRONIZATION_IMPLICIT,
@@ -83,10 +80,30 @@ class Graph::Submission {
 };
 
 Graph::Graph(std::shared_ptr<const runtime::Program> program, const BackendObject& backend, const GraphOptions& options)
-    : session_(std::make_shared<runtime::Session>(program, backend.context)),
-      memory_bytes_(backend.device->memory_bytes),
-      inputs_(table_of(program->inputs, *program, "input", options)),
-      outputs_(table_of(program->outputs, *program, "output", options)) {}
+    : context_(backend.context),
+      shared_device_(backend.choice->preferred),
+      session_(std::make_shared<runtime::Session>(program, backend.context)),
+      memory_bytes_(backend.choice->info.memory_bytes),
+      inputs_(table_of(program->inputs, *program, "input", backend, options)),
+      outputs_(table_of(program->outputs, *program, "output", backend, options)) {}
+
+std::span<const runtime::HostTensor> Graph::host_tensors(const Matched& matched,
+                                                         std::vector<runtime::HostTensor>& tensors) {
+  // Entries beyond the size keep their dims' memory for the next, larger graph.
+  if (tensors.size() < matched.size()) tensors.resize(matched.size());
+  for (size_t i = 0; i < matched.size(); ++i) {
+    runtime::HostTensor& tensor = tensors[i];
+    void* const buffer = reinterpret_cast<void*>(matched[i]->buffer);
+    copy_dims(*matched[i], tensor.dims);
+    tensor.data = buffer;
+    if (matched[i]->memoryType == ONNXIFI_MEMORY_TYPE_CPU || buffer == nullptr) continue;
+    const int64_t bytes = byte_size(DType(matched[i]->dataType), tensor.dims);
+    tensor.memory = context_->devices()[size_t(shared_device_)]->allocate(bytes, {buffer});
+    tensor.device = shared_device_;
+    tensor.data = nullptr;
+  }
+  return {tensors.data(), matched.size()};
+}
 
 Graph::BindingPtr Graph::plan(Descriptors inputs, Descriptors outputs) {
   const FloatEnvironment float_environment;
@@ -106,6 +123,9 @@ Graph::BindingPtr Graph::plan(Descriptors inputs, Descriptors outputs) {
     check_symbols(inputs_, in);  // a symbol with two values takes precedence over a size
     throw;
   }
+  struct LetGo {
+    ~LetGo() { scratch.let_go(); }
+  } let_go;
   auto binding = session_->bind(host_tensors(in, scratch.input_tensors), host_tensors(out, scratch.output_tensors));
   check_sizes(outputs_, out, memory_bytes_);  // upper limits of data-dependent outputs, which the plan does not judge
   return binding;

@@ -62,6 +62,10 @@ class Graph {
   BindingPtr plan(Descriptors inputs, Descriptors outputs);
   void start(Submission& submission, runtime::EventPtr input, onnxMemoryFenceV1& output);
 
+  std::span<const runtime::HostTensor> host_tensors(const Matched& matched, std::vector<runtime::HostTensor>& tensors);
+
+  const std::shared_ptr<runtime::Context> context_;
+  const int shared_device_;  // whose memory a host may bind
   const std::shared_ptr<runtime::Session> session_;
   const uint64_t memory_bytes_;
   const IoTable inputs_, outputs_;

@@ -1,9 +1,9 @@
-// Backend IDs: one per device, stable for the life of the process, counted by reference.
+// Backend IDs: one per choice of devices, stable for the life of the process, counted by reference.
 //
 // Listing takes one reference on every ID; releasing drops one; an ID without references is not live until it is listed
 // again (with the same value). Devices are probed by the first call that needs them.
 #pragma once
-#include "backends/backend.h"
+#include "backends/choices.h"
 #include "onnx/onnxifi.h"
 
 namespace sardonyx::onnxifi {
@@ -12,10 +12,10 @@ namespace sardonyx::onnxifi {
 const Settings& environment();
 
 // onnxGetBackendIDs after its pointer check: Success and all IDs, or Fallback and only the count.
-Status list_ids(onnxBackendID* ids, size_t* count);
+Status list_ids(onnxBackendID* list, size_t* count);
 // Throws Error(InvalidId) unless live.
 void release_id(onnxBackendID id);
-// The device behind a live ID; valid for ever. Throws Error(InvalidId).
-const backends::DeviceInfo& device_of(onnxBackendID id);
+// What a live ID stands for; valid for ever. Throws Error(InvalidId).
+const backends::Choice& choice_of(onnxBackendID id);
 
 }  // namespace sardonyx::onnxifi

@@ -15,6 +15,9 @@ namespace {
 
 using backends::DeviceInfo;
 
+// A pointer-sized value.
+std::string pointer(void* value) { return std::string(reinterpret_cast<const char*>(&value), sizeof value); }
+
 constexpr onnxBitfield capabilities = ONNXIFI_CAPABILITY_THREAD_SAFE | ONNXIFI_CAPABILITY_SYMBOLIC_BATCH_SIZE |
                                       ONNXIFI_CAPABILITY_SYMBOLIC_SIZE_TENSORS |
                                       ONNXIFI_CAPABILITY_VARIABLE_BATCH_SIZE | ONNXIFI_CAPABILITY_VARIABLE_SIZE_OUTPUTS;
@@ -53,7 +56,7 @@ constexpr Row rows[] = {
     {ONNXIFI_BACKEND_OPSET_VERSION, [](const DeviceInfo&) { return text(opset_versions()); }},
     {ONNXIFI_BACKEND_CAPABILITIES, [](const DeviceInfo&) { return number(capabilities); }},
     {ONNXIFI_BACKEND_INIT_PROPERTIES, [](const DeviceInfo&) { return number(vendor_backend_properties()); }},
-    {ONNXIFI_BACKEND_MEMORY_TYPES, [](const DeviceInfo&) { return number(ONNXIFI_MEMORY_TYPE_CPU); }},
+    {ONNXIFI_BACKEND_MEMORY_TYPES, [](const DeviceInfo& device) { return number(memory_types(device)); }},
     {ONNXIFI_BACKEND_GRAPH_INIT_PROPERTIES, [](const DeviceInfo&) { return number(ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY); }},
     {ONNXIFI_BACKEND_SYNCHRONIZATION_TYPES, [](const DeviceInfo&) { return number(ONNXIFI_SYNCHRONIZATION_EVENT); }},
     {ONNXIFI_BACKEND_MEMORY_SIZE, [](const DeviceInfo& device) { return number(device.memory_bytes); }},
@@ -61,9 +64,17 @@ constexpr Row rows[] = {
     {ONNXIFI_BACKEND_MAX_GRAPH_COUNT, [](const DeviceInfo&) { return number(max_handles); }},
     {ONNXIFI_BACKEND_MACS_FP32, [](const DeviceInfo& device) { return known(device.macs_fp32); }},
     {ONNXIFI_BACKEND_MEMORY_BANDWIDTH, [](const DeviceInfo& device) { return known(device.memory_bandwidth); }},
+    {ONNXIFI_BACKEND_OPENCL_PLATFORM_ID,
+     [](const DeviceInfo& device) { return device.platform_id ? pointer(device.platform_id) : std::string(); }},
+    {ONNXIFI_BACKEND_OPENCL_DEVICE_ID,
+     [](const DeviceInfo& device) { return device.device_id ? pointer(device.device_id) : std::string(); }},
 };
 
 }  // namespace
+
+onnxBitfield memory_types(const DeviceInfo& device) {
+  return device.device_id == nullptr ? ONNXIFI_MEMORY_TYPE_CPU : ONNXIFI_MEMORY_TYPE_OPENCL_BUFFER;
+}
 
 Status negotiate(std::string_view bytes, void* value, size_t* size) {
   const bool fits = value != nullptr && *size >= bytes.size();

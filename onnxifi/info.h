@@ -11,6 +11,9 @@ namespace sardonyx::onnxifi {
 // Everything after the ID check. Throws InvalidPointer, UnsupportedAttribute; returns Success or Fallback.
 Status backend_info(const backends::DeviceInfo& device, onnxBackendInfo type, void* value, size_t* size);
 
+// Memory types of buffers that a host can bind, beside the CPU's.
+onnxBitfield memory_types(const backends::DeviceInfo& device);
+
 // Copies `bytes` when `value` is not NULL and *size is large enough; always stores the size. Success or Fallback.
 Status negotiate(std::string_view bytes, void* value, size_t* size);
 // The same for a text, with its terminating NUL.

@@ -59,9 +59,9 @@ std::shared_ptr<Graph> compile_graph(const BackendObject& backend, std::span<con
   if (!weights.empty() && !model->initializers().empty()) {
     check_descriptors_of_initializers(model->initializers(), weights);
   } else {
-    values = weight_values(*model, weights, backend.device->memory_bytes, options);
+    values = weight_values(*model, weights, backend.choice->info.memory_bytes, options);
   }
-  auto program = driver::compile(model->import(values), *backend.device, {settings});
+  auto program = driver::compile(model->import(values), backend.choice->devices, {settings, backend.choice->preferred});
   return std::make_shared<Graph>(std::move(program), backend, options);
 }
 

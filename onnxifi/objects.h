@@ -3,7 +3,7 @@
 #pragma once
 #include <memory>
 
-#include "backends/backend.h"
+#include "backends/choices.h"
 #include "onnxifi/handles.h"
 #include "runtime/event.h"
 #include "runtime/session.h"
@@ -15,7 +15,7 @@ struct BackendObject {
   static constexpr Status invalid = Status::InvalidBackend;
   static constexpr const char* noun = "backend";
 
-  const backends::DeviceInfo* device = nullptr;
+  const backends::Choice* choice = nullptr;
   std::shared_ptr<runtime::Context> context;
 };
 

@@ -12,6 +12,7 @@ void set_log_level(Settings& settings, uint64_t value) { settings.log_level = Lo
 void set_optimization(Settings& settings, uint64_t value) { settings.optimization = Optimization(value); }
 void set_threads(Settings& settings, uint64_t value) { settings.num_threads = int(value); }
 void set_policy(Settings& settings, uint64_t value) { settings.policy = Policy(value); }
+void set_strict(Settings& settings, uint64_t value) { settings.strict = value == 1; }
 void set_spin(Settings& settings, uint64_t value) { settings.spin_microseconds = int64_t(value); }
 template <std::string Settings::*member>
 void set_text(Settings& settings, uint64_t value) {
@@ -34,6 +35,8 @@ constexpr Property properties[] = {
     {ONNXX_BACKEND_PROPERTY_EXTERNAL_DATA_DIR, 1, UINT64_MAX, set_text<&Settings::external_data_dir>},
     {ONNXX_BACKEND_PROPERTY_TRACE_FILE, 1, UINT64_MAX, set_text<&Settings::trace_file>},
     {ONNXX_BACKEND_PROPERTY_SPIN_MICROSECONDS, 0, max_spin_microseconds, set_spin},
+    {ONNXX_BACKEND_PROPERTY_PLACEMENT, 1, UINT64_MAX, set_text<&Settings::placement>},
+    {ONNXX_BACKEND_PROPERTY_STRICT, 0, 1, set_strict},
 };
 
 const Property* find_property(uint64_t key) {
@@ -45,19 +48,24 @@ const Property* find_property(uint64_t key) {
 
 }  // namespace
 
-Settings backend_settings(const Settings& base, const uint64_t* list, bool& log_level_given) {
-  Settings settings = base;
-  log_level_given = false;
+BackendOptions backend_options(const Settings& base, const uint64_t* list, const backends::Choice& choice) {
+  BackendOptions options;
+  options.open.settings = base;
   for (; list != nullptr && list[0] != 0; list += 2) {
     const uint64_t key = list[0], value = list[1];
+    if (key == ONNXIFI_BACKEND_OPENCL_CONTEXT && choice.info.device_id != nullptr) {
+      require(value != 0, Status::InvalidProperty, "the OpenCL context is NULL");
+      options.open.opencl_context = reinterpret_cast<void*>(value);
+      continue;
+    }
     const Property* property = find_property(key);
     require(property != nullptr, Status::UnsupportedProperty, "backend property ", key, " is not supported");
     require(value >= property->low && value <= property->high, Status::InvalidProperty, "backend property ", key,
             " has the value ", value, ", which is not between ", property->low, " and ", property->high);
-    property->set(settings, value);
-    log_level_given |= key == ONNXIFI_BACKEND_PROPERTY_LOG_LEVEL;
+    property->set(options.open.settings, value);
+    options.log_level_given |= key == ONNXIFI_BACKEND_PROPERTY_LOG_LEVEL;
   }
-  return settings;
+  return options;
 }
 
 GraphOptions graph_options(const uint64_t* list) {

@@ -6,13 +6,17 @@
 #pragma once
 #include <cstdint>
 
+#include "backends/choices.h"
 #include "onnx/onnxifi.h"
-#include "runtime/base/settings.h"
 
 namespace sardonyx::onnxifi {
 
-// `base` overridden by the list (which may be NULL). `log_level_given` tells whether the list names one.
-Settings backend_settings(const Settings& base, const uint64_t* list, bool& log_level_given);
+struct BackendOptions {
+  backends::OpenOptions open;  // with `base` overridden by the list
+  bool log_level_given = false;
+};
+// The list may be NULL.
+BackendOptions backend_options(const Settings& base, const uint64_t* list, const backends::Choice& choice);
 
 struct GraphOptions {
   bool allow_empty = false;  // symbolic dims may be bound to 0

@@ -36,6 +36,13 @@ extern "C" {
 /* How long an idle worker polls before it sleeps: 0 to 1000000 microseconds (SARDONYX_SPIN_US). */
 #define ONNXX_BACKEND_PROPERTY_SPIN_MICROSECONDS (((uint64_t)1) << 38)
 
+/* Which device runs which nodes: address of a non-empty NUL-terminated text "pattern=device;..." (SARDONYX_PLACEMENT; see
+ * the user guide). */
+#define ONNXX_BACKEND_PROPERTY_PLACEMENT (((uint64_t)1) << 39)
+/* 1: a graph with an operator that the device of the backend lacks is refused, never run elsewhere. 0 (default) or 1
+ * (SARDONYX_STRICT). */
+#define ONNXX_BACKEND_PROPERTY_STRICT (((uint64_t)1) << 40)
+
 #define ONNXX_POLICY_AUTO 0    /* the cheapest candidate by the cost model */
 #define ONNXX_POLICY_CODEGEN 1 /* generated code wherever it exists */
 #define ONNXX_POLICY_LIBRARY 2 /* the vendor's library wherever it exists */
