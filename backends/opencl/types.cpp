@@ -98,7 +98,8 @@ std::string literal(int64_t value, DType dtype) {
 }
 
 std::string literal(double value, DType dtype) {
-  check(dtype == DType::F32 || dtype == DType::F64, "constant of unlegalised type");
+  if (dtype == DType::F16) return literal(int64_t{f32_to_f16(float(value))}, DType::U16);
+  if (dtype == DType::BF16) return literal(int64_t{f32_to_bf16(float(value))}, DType::U16);
   bool single = dtype == DType::F32;
   if (single) value = double(float(value));
   if (std::isnan(value)) return single ? "as_float(0x7fc00000)" : "as_double(0x7ff8000000000000L)";

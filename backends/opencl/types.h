@@ -21,7 +21,7 @@ int bits_of(DType dtype);
 
 // Literals carry their type. A negative one is in parentheses.
 std::string literal(int64_t value, DType dtype);
-std::string literal(double value, DType dtype);  // F32 and F64, exact
+std::string literal(double value, DType dtype);  // exact; the bits of F16 and BF16
 
 // Numbers of lanes that OpenCL C has, without 3.
 bool native_lanes(int lanes);

@@ -93,7 +93,7 @@ class DeviceRunner {
   };
 
   static const DevicePtr& device() {
-    static const DevicePtr opened = open_device();
+    static const DevicePtr& opened = *new DevicePtr(open_device());  // drivers may be gone when statics are destroyed
     return opened;
   }
   static uint64_t next_run() {
