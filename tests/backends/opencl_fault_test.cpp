@@ -33,7 +33,9 @@ void expect_failed(const Completion& completion, Status status, const std::strin
 
 // A device with two vectors and a launch that may fail.
 struct Bench {
-  DevicePtr device = open_device();
+  explicit Bench(void* context = nullptr) : device(open_device({}, context)) {}
+
+  DevicePtr device;
   std::vector<KernelPtr> kernels = device->load(test_kernels());
   DeviceMemoryPtr a = floats(device, 100), b = floats(device, 100);
   std::vector<float> ones = std::vector<float>(100, 1), to = std::vector<float>(100);
@@ -132,6 +134,24 @@ TEST(OpenClFaults, NoCallbackAndNoFlush) {
     set_fault("clFlush -5 0");
     expect_failed(bench.run(2), Status::NoDeviceResources, "clFlush");
     bench.expect_works(3);
+  });
+}
+
+TEST(OpenClFaults, NothingIsLeaked) {
+  with_faults([] {
+    opencl::ContextOwner context = make_context();
+    for (const char* fault : {"clCreateBuffer -4 1", "clCreateCommandQueue -5 1", "clBuildProgram -11 0",
+                              "clEnqueueNDRangeKernel -5 3", "clSetEventCallback -6 0", "clFlush -5 0", "event -2 0"}) {
+      set_fault(fault);
+      try {
+        Bench bench(context.get());
+        EXPECT_NE(bench.run(1).status, Status::Success) << fault;
+      } catch (const Error&) {
+        // Those of memory, queues and building.
+      }
+      clear_fault();
+      EXPECT_EQ(references(context, 1), 1u) << fault;
+    }
   });
 }
 

@@ -2,13 +2,16 @@
 #pragma once
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <string>
+#include <thread>
 #include <vector>
 
+#include "backends/opencl/cl.h"
 #include "backends/opencl/device.h"
 #include "backends/opencl/kernel.h"
 #include "backends/opencl/platform.h"
@@ -31,6 +34,27 @@ inline const backends::DeviceInfo& opencl_device() {
 
 inline DevicePtr open_device(Settings settings = {}, void* context = nullptr) {
   return opencl::open(opencl_device(), {settings, context});
+}
+
+// A context of the host's.
+inline opencl::ContextOwner make_context() {
+  auto id = static_cast<cl_device_id>(opencl_device().device_id);
+  cl_int code = CL_SUCCESS;
+  opencl::ContextOwner context(clCreateContext(nullptr, 1, &id, nullptr, nullptr, &code));
+  opencl::check_call(code, "clCreateContext");
+  return context;
+}
+// How many objects hold on to a context, once no more than `expected` do or after ten seconds: threads of a driver let
+// go of their events a little after they told of them.
+inline cl_uint references(const opencl::ContextOwner& context, cl_uint expected) {
+  cl_uint count = 0;
+  for (int i = 0; i < 1000; ++i) {
+    opencl::check_call(clGetContextInfo(context.get(), CL_CONTEXT_REFERENCE_COUNT, sizeof count, &count, nullptr),
+                       "clGetContextInfo");
+    if (count <= expected) break;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return count;
 }
 
 // Kernels over F32 vectors of n elements, n being their only dim:
@@ -131,12 +155,16 @@ void in_fresh_process(const Body& body) {
         } catch (const std::exception& error) {
           ADD_FAILURE() << error.what();
         }
-        const bool failed = ::testing::Test::HasFailure();
         std::fflush(stdout);
-        const bool silent = failed || lseek(STDOUT_FILENO, 0, SEEK_END) == 0;
         dup2(kept, STDOUT_FILENO);
+        const bool silent = lseek(fileno(printed), 0, SEEK_END) == 0;
         if (!silent) std::fputs("something was printed on stdout\n", stderr);
-        std::exit(failed || !silent ? 1 : 0);
+        // Here GoogleTest reports nothing by itself.
+        const auto& result = *::testing::UnitTest::GetInstance()->current_test_info()->result();
+        for (int i = 0; i < result.total_part_count(); ++i)
+          std::fprintf(stderr, "line %d: %s\n", result.GetTestPartResult(i).line_number(),
+                       result.GetTestPartResult(i).summary());
+        std::exit(result.Failed() || !silent ? 1 : 0);
       },
       ::testing::ExitedWithCode(0), "");
 }
