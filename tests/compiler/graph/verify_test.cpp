@@ -117,6 +117,16 @@ TEST_F(VerifyTest, FusedBodiesAreClosed) {
   expect_rejected("not defined before its use");
 }
 
+TEST_F(VerifyTest, CopiesChangeNothingButTheDevice) {
+  auto attributes = std::make_shared<CopyAttrs>();
+  attributes->device = 1;
+  Node* node = g.create(g.body(), nullptr, Op::copy, attributes, {x}, {x->type});
+  g.set_outputs({node->result()}, {"y"});
+  EXPECT_NO_THROW(verify(g));
+  node->result()->type.layout.order = {1, 0};
+  expect_rejected("a copy changes the layout");
+}
+
 TEST_F(VerifyTest, GroupsBindWhatTheirNodesBind) {
   graph::TensorType found{DType::I64, {2, g.fresh_symbol("found")}, {}};
   Node* node = g.create(g.body(), nullptr, Op::fused, std::make_shared<FusedAttrs>(), {x}, {found});
