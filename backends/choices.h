@@ -12,7 +12,7 @@
 
 namespace sardonyx::backends {
 
-struct Choice {
+struct BackendChoice {
   std::string name;
   DeviceInfo info;                  // what onnxGetBackendInfo tells
   std::vector<DeviceInfo> devices;  // [0] is always the host
@@ -21,9 +21,9 @@ struct Choice {
 
 // All choices, best default first, or those that Settings::devices names, in its order. Made by the first call, from
 // devices(). Never empty.
-const std::vector<Choice>& choices();
+const std::vector<BackendChoice>& choices();
 
 // Opens the devices of a choice: one each, null for the host. Throws what Backend::open throws.
-std::vector<runtime::DevicePtr> open_devices(const Choice& choice, const OpenOptions& options);
+std::vector<runtime::DevicePtr> open_devices(const BackendChoice& choice, const OpenOptions& options);
 
 }  // namespace sardonyx::backends

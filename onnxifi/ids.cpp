@@ -9,7 +9,7 @@ namespace sardonyx::onnxifi {
 namespace {
 
 struct Ids {
-  const std::vector<backends::Choice>& list;
+  const std::vector<backends::BackendChoice>& list;
   std::unique_ptr<std::atomic<uint64_t>[]> references;
 };
 
@@ -66,7 +66,7 @@ void release_id(onnxBackendID id) {
   } while (!references.compare_exchange_weak(seen, seen - 1, std::memory_order_relaxed));
 }
 
-const backends::Choice& choice_of(onnxBackendID id) {
+const backends::BackendChoice& choice_of(onnxBackendID id) {
   const size_t index = index_of(id);
   require(ids().references[index].load(std::memory_order_relaxed) > 0, Status::InvalidId,
           "backend ID without references: ", id);

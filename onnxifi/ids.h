@@ -16,6 +16,6 @@ Status list_ids(onnxBackendID* list, size_t* count);
 // Throws Error(InvalidId) unless live.
 void release_id(onnxBackendID id);
 // What a live ID stands for; valid for ever. Throws Error(InvalidId).
-const backends::Choice& choice_of(onnxBackendID id);
+const backends::BackendChoice& choice_of(onnxBackendID id);
 
 }  // namespace sardonyx::onnxifi

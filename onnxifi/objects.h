@@ -15,7 +15,7 @@ struct BackendObject {
   static constexpr Status invalid = Status::InvalidBackend;
   static constexpr const char* noun = "backend";
 
-  const backends::Choice* choice = nullptr;
+  const backends::BackendChoice* choice = nullptr;
   std::shared_ptr<runtime::Context> context;
 };
 

@@ -48,7 +48,7 @@ const Property* find_property(uint64_t key) {
 
 }  // namespace
 
-BackendOptions backend_options(const Settings& base, const uint64_t* list, const backends::Choice& choice) {
+BackendOptions backend_options(const Settings& base, const uint64_t* list, const backends::BackendChoice& choice) {
   BackendOptions options;
   options.open.settings = base;
   for (; list != nullptr && list[0] != 0; list += 2) {

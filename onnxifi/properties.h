@@ -16,7 +16,7 @@ struct BackendOptions {
   bool log_level_given = false;
 };
 // The list may be NULL.
-BackendOptions backend_options(const Settings& base, const uint64_t* list, const backends::Choice& choice);
+BackendOptions backend_options(const Settings& base, const uint64_t* list, const backends::BackendChoice& choice);
 
 struct GraphOptions {
   bool allow_empty = false;  // symbolic dims may be bound to 0

@@ -73,6 +73,8 @@ std::string report_json(std::span<const runtime::GroupReport> report) {
     }
     json += "], \"estimated_ns\": ";
     put_number(json, group.estimated_ns);
+    json += ", \"transfer_bytes\": ";
+    put_number(json, double(group.transfer_bytes));
     json += '}';
   }
   return json + "]";

@@ -1,6 +1,9 @@
 #include "backends/opencl/device.h"
 
 #include <algorithm>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <vector>
 
 #include "backends/opencl/cl.h"
@@ -44,7 +47,7 @@ class Device final : public runtime::Device {
 
   runtime::DeviceMemoryPtr allocate(int64_t bytes, const runtime::MemoryUse& use) override {
     queue_.require_alive();
-    if (use.foreign != nullptr) return Memory::adopt(queue_.context(), static_cast<cl_mem>(use.foreign), bytes);
+    if (use.foreign != nullptr) return adopt(static_cast<cl_mem>(use.foreign), bytes);
     return Memory::allocate(queue_.context(), device_, bytes);
   }
 
@@ -62,9 +65,22 @@ class Device final : public runtime::Device {
   }
 
  private:
+  // One object per memory object of the host's, whatever binds it: who overlaps whom is told by the object.
+  MemoryPtr adopt(cl_mem foreign, int64_t bytes) {
+    MemoryPtr adopted = Memory::adopt(queue_.context(), foreign, bytes);
+    std::lock_guard lock(foreign_mutex_);
+    std::erase_if(foreign_, [](const auto& entry) { return entry.second.expired(); });
+    std::weak_ptr<Memory>& known = foreign_[foreign];
+    if (MemoryPtr same = known.lock()) return same;
+    known = adopted;
+    return adopted;
+  }
+
   cl_device_id device_;
   ProgramCache cache_;
   Queue queue_;
+  std::mutex foreign_mutex_;
+  std::map<cl_mem, std::weak_ptr<Memory>> foreign_;
 };
 
 }  // namespace

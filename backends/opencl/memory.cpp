@@ -77,7 +77,7 @@ MemoryPtr Memory::adopt(cl_context context, cl_mem foreign, int64_t bytes) {
   require(size >= bytes, Status::InvalidMemoryLocation, "the OpenCL buffer has ", size, " bytes, fewer than the ",
           bytes, " that are needed");
   auto memory = std::make_shared<Memory>();
-  memory->bytes = bytes;
+  memory->bytes = size;
   memory->object_ = MemoryOwner::share(foreign);
   return memory;
 }

@@ -107,7 +107,8 @@ typedef onnxStatus(ONNXIFI_ABI* onnxxGetGraphIOInfoFunction)(onnxGraph graph, in
  */
 
 /* How the graph was compiled, as JSON: an array with one object per group of nodes, with the members name, nodes (array
- * of ONNX node names), primitives, device, candidate, reason, layout (texts) and estimated_ns (number).
+ * of ONNX node names), primitives, device, candidate, reason, layout (texts), estimated_ns and transfer_bytes (numbers).
+ * A copy between devices is an entry of its own: primitives "copy", candidate "cpu -> opencl:0", and the bytes it moves.
  * SUCCESS; FALLBACK; INVALID_GRAPH; INVALID_POINTER: size NULL. */
 typedef onnxStatus(ONNXIFI_ABI* onnxxGetGraphReportFunction)(onnxGraph graph, char* json, size_t* size);
 
