@@ -1,6 +1,7 @@
 #include "backends/opencl/backend.h"
 
 #include "backends/group_program.h"
+#include "backends/opencl/clblast/families.h"
 #include "backends/opencl/codegen.h"
 #include "backends/opencl/compile.h"
 #include "backends/opencl/device.h"
@@ -51,6 +52,7 @@ class OpenClBackend final : public backends::Backend {
     Candidates result;
     backends::propose_scheduled(group, target, "opencl", result);
     if (!target.fp64) keep_possible(group, target, result);
+    clblast::propose(group, target, result);
     return result;
   }
 
@@ -59,14 +61,22 @@ class OpenClBackend final : public backends::Backend {
     struct Pending {
       sketch::Problem problem;
       sketch::Lowered lowered;
+      runtime::KernelPtr vendor;  // runs the first launch
     };
     std::vector<Pending> pending;
     std::vector<tensor::LoweredKernel> kernels;
     for (const Chosen& chosen : batch) {
       try {
-        Pending entry{problem_of(*chosen.group, chosen.candidate), {}};
-        entry.lowered = backends::lower_scheduled(entry.problem, chosen.candidate, target);
-        for (const tensor::LoweredKernel& kernel : entry.lowered.launches) kernels.push_back(kernel);
+        Pending entry{problem_of(*chosen.group, chosen.candidate), {}, nullptr};
+        if (clblast::owns(chosen.candidate)) {
+          clblast::Plan plan = clblast::lower(entry.problem, target);
+          entry.lowered = std::move(plan.lowered);
+          entry.vendor = std::move(plan.gemm);
+        } else {
+          entry.lowered = backends::lower_scheduled(entry.problem, chosen.candidate, target);
+        }
+        const auto& launches = entry.lowered.launches;
+        kernels.insert(kernels.end(), launches.begin() + (entry.vendor ? 1 : 0), launches.end());
         pending.push_back(std::move(entry));
       } catch (Error& error) {
         error.add_context(str("while compiling ", backends::primitives_of(*chosen.group), " from ",
@@ -79,7 +89,10 @@ class OpenClBackend final : public backends::Backend {
     size_t next = 0;
     for (const Pending& entry : pending) {
       backends::Assembly assembly(entry.problem, entry.lowered);
-      for (const tensor::LoweredKernel& kernel : entry.lowered.launches) assembly.launch(kernel, code[next++]);
+      for (const tensor::LoweredKernel& kernel : entry.lowered.launches) {
+        bool first = &kernel == &entry.lowered.launches.front();
+        assembly.launch(kernel, first && entry.vendor ? entry.vendor : code[next++]);
+      }
       result.push_back(assembly.finish());
     }
     return result;
