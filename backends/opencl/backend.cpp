@@ -20,11 +20,15 @@ using graph::Node;
 
 namespace {
 
+// Groups of fewer operands and results have few enough arguments in any case.
+constexpr size_t most_operands = 40;
+
 sketch::Problem problem_of(const Node& group, const Candidate& candidate) {
   return backends::express_group(group, candidate.inputs, candidate.outputs);
 }
 
-// Drops candidates whose kernels need what the device lacks. Only lowering tells: F32 functions may run in F64.
+// Drops candidates whose kernels need what the device lacks. Only lowering tells: F32 functions may run in F64, and
+// families differ in what they pack into one kernel.
 void keep_possible(const Node& group, const Target& target, Candidates& candidates) {
   std::erase_if(candidates.list, [&](const Candidate& candidate) {
     sketch::Lowered lowered = backends::lower_scheduled(problem_of(group, candidate), candidate, target);
@@ -51,7 +55,8 @@ class OpenClBackend final : public backends::Backend {
   Candidates candidates(const Node& group, const Target& target) const override {
     Candidates result;
     backends::propose_scheduled(group, target, "opencl", result);
-    if (!target.fp64) keep_possible(group, target, result);
+    bool many_operands = group.operands.size() + group.results.size() > most_operands;
+    if (!target.fp64 || many_operands) keep_possible(group, target, result);
     clblast::propose(group, target, result);
     return result;
   }
