@@ -207,6 +207,8 @@ int main(int argc, char** argv) {
   struct stat written;
   if (argc < 2) return 1;
   for (i = 0; i < ROWS * 4; ++i) x[i] = (float)i / 3.0f;
+  /* Drivers of other devices keep threads and files of their own, which this test would take for ours. */
+  setenv("OCL_ICD_VENDORS", "/nonexistent", 1);
   /* Everything that is ever written to stdout goes to a file. */
   output = mkstemp(name);
   unlink(name);
