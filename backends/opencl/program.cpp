@@ -90,6 +90,8 @@ class Loader {
         loaded_[i] = kernels_[i];
         continue;
       }
+      check(dynamic_cast<const Kernel*>(kernels_[i].get()) != nullptr, "kernel '", kernels_[i]->name(),
+            "' is not one of OpenCL's");
       const SourcePtr& source = code(i).source();
       Unit& unit = distinct[source.get()];
       unit.source = source;

@@ -190,7 +190,12 @@ Emitter::Value* Emitter::compute(const Expr& e) {
     case Kind::IntImm:
       return llvm::ConstantInt::get(type, uint64_t(e->int_value), is_signed(e->type.dtype));
     case Kind::FloatImm:
-      check(e->type.dtype == DType::F32 || e->type.dtype == DType::F64, "constant of unlegalised type");
+      // Narrow floats are stored, never computed with: what is left of them are constants to store.
+      if (e->type.dtype == DType::F16 || e->type.dtype == DType::BF16) {
+        expr::Type wide = e->type;
+        wide.dtype = DType::F32;
+        return convert(llvm::ConstantFP::get(register_type(wide), llvm::APFloat(float(e->float_value))), wide, e->type);
+      }
       if (e->type.dtype == DType::F32) return llvm::ConstantFP::get(type, llvm::APFloat(float(e->float_value)));
       return llvm::ConstantFP::get(type, e->float_value);
     case Kind::Var: {
