@@ -185,6 +185,13 @@ std::vector<Cell> all_cells() {
 
 class PrimitiveSweep : public testing::TestWithParam<Cell> {
  protected:
+  // The forms in which a dtype is tried, `symbolic` or not. Drivers of OpenCL take seconds for every kernel: all forms
+  // for one dtype, the others take turns.
+  std::vector<bool> forms(DType dtype) const {
+    if (GetParam().subject.device.backend != "opencl" || dtype == DType::F32) return {false, true};
+    return {int(dtype) % 2 == 0};
+  }
+
   // False when the primitive is not defined for the dtype.
   bool sweep(DType dtype, bool symbolic) {
     const auto& [subject, primitive] = GetParam();
@@ -211,7 +218,7 @@ class PrimitiveSweep : public testing::TestWithParam<Cell> {
     for (int64_t n : symbolic ? std::vector<int64_t>{Maker::typical_n, 1, 0} : std::vector<int64_t>{Maker::typical_n})
       compare(graph, maker, session, n);
     auto& row = Table::rows()[subject.name][primitive->name];
-    if (symbolic || HasFailure()) return true;
+    if (symbolic != forms(dtype).front() || HasFailure()) return true;
     const std::string type(dtype_name(dtype));
     if (reasons.empty())
       row.passed.push_back(type);
@@ -234,7 +241,7 @@ class PrimitiveSweep : public testing::TestWithParam<Cell> {
 TEST_P(PrimitiveSweep, EqualsTheInterpreter) {
   int defined = 0;
   for (DType dtype : dtypes) {
-    for (bool symbolic : {false, true}) {
+    for (bool symbolic : forms(dtype)) {
       SCOPED_TRACE(str(dtype_name(dtype), symbolic ? ", symbolic" : ", static"));
       try {
         defined += sweep(dtype, symbolic);
