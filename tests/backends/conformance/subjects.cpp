@@ -5,6 +5,8 @@
 
 namespace sardonyx::conformance {
 
+bool every_dtype = false;
+
 namespace {
 
 constexpr Expectation expectations[] = {

@@ -24,6 +24,9 @@ struct Expectation {
 };
 const Expectation& expectation_of(const Subject& subject);
 
+// Whether the sweep over the primitives tries every dtype on devices whose drivers compile slowly.
+extern bool every_dtype;
+
 // All registered devices, the host first.
 const std::vector<Subject>& subjects();
 // Those with a runtime::Device, and the null device.
