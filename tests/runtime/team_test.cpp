@@ -171,8 +171,8 @@ TEST(Team, SleepsWhenIdleAndWakesAgain) {
     EXPECT_EQ(sum, 4950);
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
     const double before = process_cpu_ms();
-    std::this_thread::sleep_for(std::chrono::milliseconds(200));
-    EXPECT_LT(process_cpu_ms() - before, 2.0) << "1 % of 200 ms";
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    EXPECT_LT(process_cpu_ms() - before, 10.0) << "1 % of a second";
   }
 }
 
