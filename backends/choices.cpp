@@ -12,11 +12,6 @@ namespace {
 
 constexpr const char* heterogeneous_name = "hetero";
 
-std::string name_of(const DeviceInfo& device) {
-  return device.type == DeviceType::Cpu && device.backend == "cpu" ? device.backend
-                                                                   : str(device.backend, ":", device.number);
-}
-
 BackendChoice heterogeneous(const std::vector<DeviceInfo>& devices) {
   BackendChoice choice{heterogeneous_name, {}, devices, -1};
   DeviceInfo& info = choice.info;
@@ -44,7 +39,7 @@ std::vector<BackendChoice> all_choices() {
   std::rotate(found.begin(), host, host + 1);
   std::vector<BackendChoice> all;
   for (size_t i = 0; i < found.size(); ++i) {
-    BackendChoice choice{name_of(found[i]), found[i], {found[0]}, 0};
+    BackendChoice choice{device_name(found[i], i == 0), found[i], {found[0]}, 0};
     if (i > 0) {
       choice.devices.push_back(found[i]);
       choice.preferred = 1;
@@ -80,6 +75,10 @@ std::vector<BackendChoice> wanted_choices() {
 }
 
 }  // namespace
+
+std::string device_name(const DeviceInfo& device, bool host) {
+  return host ? device.backend : str(device.backend, ":", device.number);
+}
 
 const std::vector<BackendChoice>& choices() {
   // Never destroyed: calls may still come in while the process exits.

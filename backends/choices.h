@@ -19,6 +19,9 @@ struct BackendChoice {
   int preferred = 0;                // index of the device that gets all it can run; -1: by cost
 };
 
+// What settings and reports call a device: "cpu" for the host, else "opencl:0".
+std::string device_name(const DeviceInfo& device, bool host);
+
 // All choices, best default first, or those that Settings::devices names, in its order. Made by the first call, from
 // devices(). Never empty.
 const std::vector<BackendChoice>& choices();

@@ -11,6 +11,9 @@
 
 namespace sardonyx::backends {
 
+// Constants of up to so many elements may become part of a group's code; groups that differ in larger ones share it.
+inline constexpr int64_t max_baked_elements = 16;
+
 // Expresses `group` (a fused node). Layout lists have one entry per operand / result; empty lists mean row-major.
 // Operands that are constants are marked constant; one-element constants become immediates. Throws Error when a node
 // inside cannot be expressed (opaque kinds).

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <fstream>
 #include <optional>
-#include <unordered_map>
 
 #include "backends/cpu/library/host_operator.h"
 #include "backends/cpu/llvm/compile.h"
@@ -13,6 +12,7 @@
 #include "backends/group_program.h"
 #include "backends/scheduled.h"
 #include "compiler/expr/simplify.h"
+#include "compiler/tensor/symbol_values.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::cpu {
@@ -39,8 +39,7 @@ class RowVariants : public runtime::Kernel {
   }
   std::string name() const override { return tiled_->name(); }
   std::shared_ptr<const runtime::Invocation> prepare(std::span<const int64_t> dims) const override {
-    std::unordered_map<const expr::Variable*, int64_t> values;
-    for (size_t i = 0; i < symbols_.size(); ++i) values[symbols_[i].get()] = dims[i];
+    const tensor::SymbolValues values = tensor::symbol_values(symbols_, dims, name());
     int64_t rows = expr::evaluate(rows_, values);
     return (rows > few_rows ? tiled_ : single_)->prepare(dims);
   }

@@ -1,9 +1,9 @@
 #include "backends/opencl/kernel.h"
 
 #include <algorithm>
-#include <unordered_map>
 
 #include "compiler/expr/simplify.h"
+#include "compiler/tensor/symbol_values.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::opencl {
@@ -43,9 +43,7 @@ std::shared_ptr<const runtime::Invocation> Kernel::prepare(std::span<const int64
 }
 
 LaunchShape Kernel::resolve(std::span<const int64_t> dims) const {
-  check(dims.size() == symbols_.size(), "kernel ", name_, " got ", dims.size(), " dims, expects ", symbols_.size());
-  std::unordered_map<const expr::Variable*, int64_t> values;
-  for (size_t i = 0; i < symbols_.size(); ++i) values[symbols_[i].get()] = dims[i];
+  const tensor::SymbolValues values = tensor::symbol_values(symbols_, dims, name_);
   LaunchShape shape;
   shape.grid = 1;
   for (const tensor::Axis& axis : grid_) shape.grid *= std::max<int64_t>(0, expr::evaluate(axis.extent, values));

@@ -9,10 +9,10 @@
 
 namespace sardonyx::opencl {
 
-// Builds the programs of `kernels` (opencl::Kernel; a VendorKernel is ready as it is), several at once, each distinct Source once, and makes
-// ready what a driver would put off to the first launch. Programs come from the cache where it has them; a cached
-// program that the driver refuses is built anew. Answers one LoadedKernel for each, in order. Throws Error with the
-// driver's build log when the text does not compile.
+// Builds the programs of `kernels` (opencl::Kernel; a VendorKernel is ready as it is), several at once, each distinct
+// Source once, and makes ready what a driver would put off to the first launch. Programs come from the cache where it
+// has them; a cached program that the driver refuses is built anew. Answers one LoadedKernel for each, in order. Throws
+// Error with the driver's build log when the text does not compile.
 std::vector<runtime::KernelPtr> load_kernels(cl_context context, cl_device_id device, const ProgramCache& cache,
                                              std::span<const runtime::KernelPtr> kernels);
 

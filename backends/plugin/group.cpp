@@ -1,5 +1,6 @@
 #include "backends/plugin/group.h"
 
+#include "backends/group_program.h"
 #include "compiler/expr/simplify.h"
 #include "compiler/graph/symbols.h"
 #include "runtime/base/status.h"
@@ -13,9 +14,6 @@ using graph::Op;
 using graph::Value;
 
 namespace {
-
-// Groups share code when constants up to this many elements are equal (the driver's group key has their bytes).
-constexpr int64_t max_baked_elements = 16;
 
 std::string layout_text(const std::vector<Layout>& layouts, size_t i, int rank) {
   return i < layouts.size() ? graph::to_string(layouts[i], rank) : "";
@@ -66,7 +64,7 @@ GroupDescription::GroupDescription(const Node& group, const std::vector<Layout>&
     add_value(parameter, layout_text(inputs, i, parameter.type.rank()));
     if (const Tensor* constant = group.operand(int(i))->constant()) {
       values_.back().constant = 1;
-      if (constant->count() <= max_baked_elements) values_.back().data = constant->raw();
+      if (constant->count() <= backends::max_baked_elements) values_.back().data = constant->raw();
     }
   }
   for (const auto& node : body.nodes()) {

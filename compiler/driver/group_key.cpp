@@ -2,6 +2,7 @@
 
 #include <unordered_set>
 
+#include "backends/group_program.h"
 #include "compiler/expr/simplify.h"
 #include "compiler/graph/symbols.h"
 #include "runtime/base/strings.h"
@@ -29,7 +30,7 @@ std::string group_key(const Node& group) {
   for (const graph::Value* operand : group.operands) {
     const Tensor* tensor = operand->constant();
     key += tensor ? "\nconstant" : "\nvalue";
-    if (tensor && tensor->count() <= 16)
+    if (tensor && tensor->count() <= backends::max_baked_elements)
       key.append(reinterpret_cast<const char*>(tensor->raw()), size_t(tensor->bytes()));
   }
   return key;

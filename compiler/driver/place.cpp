@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backends/choices.h"
 #include "compiler/expr/simplify.h"
 #include "runtime/base/strings.h"
 
@@ -15,8 +16,7 @@ constexpr double reorder_start_ns = 500;
 }  // namespace
 
 std::string name_of(std::span<const Place> places, int device) {
-  const backends::DeviceInfo& info = *places[size_t(device)].device;
-  return device == 0 ? info.backend : str(info.backend, ":", info.number);
+  return backends::device_name(*places[size_t(device)].device, device == 0);
 }
 
 int find_place(std::span<const Place> places, const std::string& name) {

@@ -12,12 +12,12 @@
 #include <exception>
 #include <fstream>
 #include <functional>
-#include <unordered_map>
 
 #include "backends/cpu/llvm/emitter.h"
 #include "backends/cpu/llvm/jit.h"
 #include "backends/cpu/llvm/pipeline.h"
 #include "compiler/expr/simplify.h"
+#include "compiler/tensor/symbol_values.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::cpu {
@@ -57,9 +57,7 @@ class JitKernel final : public runtime::Kernel {
   std::string name() const override { return name_; }
 
   std::shared_ptr<const runtime::Invocation> prepare(std::span<const int64_t> dims) const override {
-    check(dims.size() == symbols_.size(), "kernel ", name_, " got ", dims.size(), " dims, expects ", symbols_.size());
-    std::unordered_map<const expr::Variable*, int64_t> values;
-    for (size_t i = 0; i < symbols_.size(); ++i) values[symbols_[i].get()] = dims[i];
+    const tensor::SymbolValues values = tensor::symbol_values(symbols_, dims, name_);
     auto invocation = std::make_shared<JitInvocation>(function_, code_);
     for (const tensor::Axis& axis : grid_)
       invocation->grid *= std::max<int64_t>(0, expr::evaluate(axis.extent, values));

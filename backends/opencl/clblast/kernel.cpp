@@ -1,11 +1,11 @@
 #include "backends/opencl/clblast/kernel.h"
 
 #include <array>
-#include <unordered_map>
 
 #include "backends/opencl/clblast/library.h"
 #include "backends/opencl/memory.h"
 #include "compiler/expr/simplify.h"
+#include "compiler/tensor/symbol_values.h"
 
 namespace sardonyx::opencl::clblast {
 
@@ -73,9 +73,7 @@ class GemmInvocation final : public VendorInvocation {
 }  // namespace
 
 std::shared_ptr<const runtime::Invocation> GemmKernel::prepare(std::span<const int64_t> dims) const {
-  check(dims.size() == gemm_.symbols.size(), name(), " got ", dims.size(), " dims");
-  std::unordered_map<const expr::Variable*, int64_t> values;
-  for (size_t i = 0; i < dims.size(); ++i) values[gemm_.symbols[i].get()] = dims[i];
+  const tensor::SymbolValues values = tensor::symbol_values(gemm_.symbols, dims, name());
   auto value = [&](const expr::Expr& e) { return size_t(std::max<int64_t>(0, expr::evaluate(e, values))); };
   auto place = [&](const Matrix& matrix) -> Place {
     return {value(matrix.leading), value(matrix.stride), matrix.transposed};
