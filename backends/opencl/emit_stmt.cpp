@@ -112,7 +112,7 @@ void Emitter::emit_frame() {
     return true;
   });
   if (!signature_.scratch) return;
-  line("scratch += slice * (long)" + Text(kernel_.lanes > 1 ? "get_group_id(0);" : "get_global_id(0);"));
+  line("scratch += slice * (long)get_global_id(0);");
   for (const tensor::ScratchSlot& slot : tensor::scratch_layout(body_, nullptr)) {
     Text name = fresh('s'), type = memory_type_name({slot.buffer->dtype, 1});
     line("__global " + type + "* " + name + " = (__global " + type + "*)(scratch + " + evaluate(slot.offset) + ");");
@@ -121,9 +121,13 @@ void Emitter::emit_frame() {
 }
 
 void Emitter::emit_grid() {
-  // A CPU's work-items take neighbouring indices, a GPU's (and work-groups) take turns.
+  // A work-group takes one index: no loop stands around its barriers, and no condition, because PoCL 3.1 loses stores
+  // on some CPUs when one does. Groups beyond the grid skip the Lane loops. Of work-items, a CPU's take neighbouring
+  // indices, a GPU's take turns.
   if (kernel_.lanes > 1) {
-    open("for (long g = get_group_id(0); g < grid; g += get_num_groups(0)) {");
+    check(!signature_.scratch, "kernel ", kernel_.name, " has lanes and scratch");
+    open("{");
+    line("const long g = get_group_id(0);");
   } else if (target_.kind == tensor::TargetKind::OpenClGpu) {
     open("for (long g = get_global_id(0); g < grid; g += get_global_size(0)) {");
   } else {
@@ -250,7 +254,7 @@ void Emitter::emit_lane_loop(const StmtNode& loop) {
   Text name = fresh('v');
   variables_[loop.var.get()] = name;
   lane_ = loop.var.get();
-  open("{");
+  open("if (g < grid) {");
   line("const long " + name + " = get_local_id(0);");
   emit(loop.body[0]);
   close();

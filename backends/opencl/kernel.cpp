@@ -51,15 +51,18 @@ LaunchShape Kernel::resolve(std::span<const int64_t> dims) const {
   double one_core_ns = ns_per_point_ * double(expr::evaluate(points_, values));
   shape.cost_ns = one_core_ns / double(cores_);
   shape.local_size = lanes_ > 1 || cpu_device_ ? lanes_ : std::min(gpu_group, shape.grid);
-  int64_t per_group = lanes_ > 1 ? 1 : shape.local_size;  // grid indices at a time, and slices of scratch
-  int64_t groups = (shape.grid + per_group - 1) / per_group;
+  if (lanes_ > 1) {  // a work-group per grid index
+    shape.global_size = shape.grid * shape.local_size;
+    return shape;
+  }
+  int64_t groups = (shape.grid + shape.local_size - 1) / shape.local_size;
   int64_t useful = cpu_device_ ? std::min(cores_ * cpu_groups_per_core, 1 + int64_t(one_core_ns / cpu_group_ns))
                                : cores_ * gpu_groups_per_core;
   groups = std::min(groups, useful);
   if (signature_.scratch) {
     shape.scratch_slice = round_up(std::max<int64_t>(1, expr::evaluate(scratch_bytes_, values)), slice_alignment);
-    groups = std::clamp<int64_t>(most_scratch_bytes / (shape.scratch_slice * per_group), 1, groups);
-    shape.scratch_bytes = shape.scratch_slice * per_group * groups;
+    groups = std::clamp<int64_t>(most_scratch_bytes / (shape.scratch_slice * shape.local_size), 1, groups);
+    shape.scratch_bytes = shape.scratch_slice * shape.local_size * groups;
   }
   shape.global_size = groups * shape.local_size;
   return shape;

@@ -1,9 +1,9 @@
 // Kernels of this backend before a device has loaded them: OpenCL C text and what a launch must know. Plain data, no
 // OpenCL headers: compiling needs no device at hand.
 //
-// A kernel is a 1-D NDRange. Its work-items (or work-groups of LoweredKernel::lanes work-items, when the schedule uses
-// lanes) share the grid among themselves with a loop, so every number of them is right; resolve() picks one. Arguments
-// of the entry, in order:
+// A kernel is a 1-D NDRange. When the schedule uses lanes, each work-group of LoweredKernel::lanes work-items runs one
+// grid index; else the work-items share the grid among themselves with a loop, so every number of them is right, and
+// resolve() picks one. Arguments of the entry, in order:
 //   for each operand, inputs first:  __global memory, long: byte offset into it, a multiple of the element's size
 //   for each symbol:                 long: its value
 //   long:                            number of grid indices
@@ -38,7 +38,7 @@ struct Signature {
 struct LaunchShape {
   int64_t grid = 0;                         // grid indices; 0: nothing to launch
   int64_t global_size = 0, local_size = 1;  // work-items; global_size is a multiple of local_size
-  int64_t scratch_slice = 0;                // bytes of a work-item (work-group, with lanes), a multiple of 64
+  int64_t scratch_slice = 0;                // bytes of a work-item, a multiple of 64
   int64_t scratch_bytes = 0;                // of all of them; 0 without Signature::scratch
   double cost_ns = 0;                       // estimate on the whole device
 };

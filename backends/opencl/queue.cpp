@@ -44,7 +44,7 @@ struct Queue::Core {
     uint64_t run;
     std::unique_ptr<Submission> submission;  // null: nothing is done, `known` is the end
     Completion known{};
-    bool reached = false;  // the device is through with it
+    int awaited = 2;  // of the call that enqueues it and the driver's callback: those that may still touch it
   };
   // A failure that later submissions of its run, and late waiters, must hear of.
   struct Failure {
@@ -57,10 +57,11 @@ struct Queue::Core {
 
   Point submit(std::span<const runtime::DeviceCommand> commands, uint64_t run);
   void enqueue(Submission& submission, Point point);
+  bool await(Submission& submission, Point point);
   static void CL_CALLBACK on_complete(cl_event event, cl_int status, void* ticket);
   void serve();
   Completion finish(Submission& submission);
-  void mark_reached(Point point);
+  void let_go(Point point);
   const Completion* failure_of_run(uint64_t run) const;
   Completion completion_of(Point point) const;
   bool forked() const { return getpid() != process; }
@@ -99,16 +100,17 @@ Completion Queue::Core::completion_of(Point point) const {
   return {};
 }
 
-void Queue::Core::mark_reached(Point point) {
+// One of the two that a submission waits for is through with it.
+void Queue::Core::let_go(Point point) {
   std::lock_guard lock(mutex);
   if (point <= completed) return;
-  in_flight[size_t(point - completed - 1)].reached = true;
-  work.notify_one();  // inside the lock: the core may be gone right after it
+  int& awaited = in_flight[size_t(point - completed - 1)].awaited;
+  if (awaited > 0 && --awaited == 0) work.notify_one();  // inside the lock: the core may be gone right after it
 }
 
 void CL_CALLBACK Queue::Core::on_complete(cl_event, cl_int, void* argument) {
   const std::unique_ptr<Ticket> ticket(static_cast<Ticket*>(argument));
-  ticket->core->mark_reached(ticket->point);
+  ticket->core->let_go(ticket->point);
 }
 
 Point Queue::Core::submit(std::span<const runtime::DeviceCommand> commands, uint64_t run) {
@@ -119,7 +121,7 @@ Point Queue::Core::submit(std::span<const runtime::DeviceCommand> commands, uint
   const Completion* failure = failure_of_run(run);
   if (failure != nullptr || !lost.empty()) {
     Completion known = failure != nullptr ? *failure : Completion{Status::BackendUnavailable, lost};
-    in_flight.push_back({run, nullptr, std::move(known), true});
+    in_flight.push_back({run, nullptr, std::move(known), 0});
     work.notify_one();
     return point;
   }
@@ -132,21 +134,26 @@ Point Queue::Core::submit(std::span<const runtime::DeviceCommand> commands, uint
 
 void Queue::Core::enqueue(Submission& submission, Point point) {
   submission.enqueue(queue.get(), shared);
+  if (!await(submission, point)) let_go(point);
+  let_go(point);
+}
+
+// True when the driver will call back once the submission is through. The callback is set before the flush: oclgrind
+// runs commands inside clFlush, and says nothing of those that ended before.
+bool Queue::Core::await(Submission& submission, Point point) {
   const cl_event last_event = submission.last_event();
-  if (last_event == nullptr) return mark_reached(point);
+  if (last_event == nullptr) return false;
+  auto ticket = std::make_unique<Ticket>(Ticket{this, point});
+  const cl_int set = clSetEventCallback(last_event, CL_COMPLETE, on_complete, ticket.get());
+  if (set == CL_SUCCESS)
+    ticket.release();
+  else
+    submission.fail(error_status(set), str("clSetEventCallback failed: ", error_name(set)));
   const cl_int flushed = clFlush(queue.get());
   if (flushed != CL_SUCCESS) submission.fail(error_status(flushed), str("clFlush failed: ", error_name(flushed)));
-  auto ticket = std::make_unique<Ticket>(Ticket{this, point});
-  const cl_int code = clSetEventCallback(last_event, CL_COMPLETE, on_complete, ticket.get());
-  if (code == CL_SUCCESS) {
-    ticket.release();  // and from here on the submission may be gone
-    if (flushed != CL_SUCCESS && clFinish(queue.get()) != CL_SUCCESS) mark_reached(point);  // nobody will call
-    return;
-  }
-  // Nobody will tell when it is done. What the device may still touch must not go before that.
-  submission.fail(error_status(code), str("clSetEventCallback failed: ", error_name(code)));
-  clFinish(queue.get());
-  mark_reached(point);
+  if (set == CL_SUCCESS && flushed == CL_SUCCESS) return true;
+  // What the device may still touch must not go before it is through.
+  return clFinish(queue.get()) == CL_SUCCESS && set == CL_SUCCESS;
 }
 
 // How the submission ended; then it holds nothing any more.
@@ -169,7 +176,7 @@ Completion Queue::Core::finish(Submission& submission) {
 void Queue::Core::serve() {
   std::unique_lock lock(mutex);
   for (;;) {
-    work.wait(lock, [&] { return in_flight.empty() ? stop : in_flight.front().reached; });
+    work.wait(lock, [&] { return in_flight.empty() ? stop : in_flight.front().awaited == 0; });
     if (in_flight.empty()) return;
     InFlight ended = std::move(in_flight.front());
     const uint64_t run = ended.run;

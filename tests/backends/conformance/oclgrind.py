@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Runs the primitives sweep of the OpenCL device on oclgrind's simulated device and fails on anything it reports:
-memory errors, data races, API misuse. Exit status 77: oclgrind is not installed."""
+"""Runs tests of OpenCL code on oclgrind's simulated device and fails on anything it reports: memory errors, data races,
+API misuse. Exit status 77: oclgrind is not installed."""
 import argparse
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,8 @@ import tempfile
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("suite", help="the program test_backend_conformance")
-    parser.add_argument("--filter", default="*PrimitiveSweep*/opencl_*", help="tests to run, as for --gtest_filter")
+    parser.add_argument("suite", help="a GoogleTest program")
+    parser.add_argument("--filter", required=True, help="tests to run, as for --gtest_filter")
     arguments = parser.parse_args()
     simulator = shutil.which("oclgrind")
     if not simulator:
@@ -29,8 +30,8 @@ def main():
         findings = log.read_text(errors="replace").strip() if log.exists() else ""
     print(result.stdout[-20000:])
     print(result.stderr[-5000:], file=sys.stderr)
-    if " tests ran" not in result.stdout and " test ran" not in result.stdout or "Running 0 tests" in result.stdout:
-        print(f"the sweep did not run (exit status {result.returncode})")
+    if not re.search(r"^\[=+\] [1-9]\d* tests? .*ran\.", result.stdout, re.MULTILINE):
+        print(f"the tests did not run (exit status {result.returncode})")
         return 1
     if findings:
         print(f"oclgrind reports:\n{findings[:20000]}")
