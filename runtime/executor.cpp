@@ -230,8 +230,10 @@ void Executor::check_condition(const Step& step) {
 std::shared_ptr<const std::map<std::string, Dims>> Executor::output_shapes() const {
   if (plan_.shape_map) return plan_.shape_map;
   std::map<std::string, Dims> shapes;
-  for (size_t i = 0; i < program_.outputs.size(); ++i)
-    shapes[program_.outputs[i].name] = shape_of(program_.output_values[i]);
+  for (const IoInfo& output : program_.outputs) {  // not of its value, which may lie below a view
+    Dims& shape = shapes[output.name];
+    for (DimId id : output.dims) shape.push_back(dim(id));
+  }
   return std::make_shared<const std::map<std::string, Dims>>(std::move(shapes));
 }
 

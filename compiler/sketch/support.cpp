@@ -147,6 +147,11 @@ tensor::LoweredKernel finish_kernel(const Program& program, std::string name, st
   kernel.ns_per_point = typical_ns / double(std::max<int64_t>(1, typical(points)));
 
   std::unordered_set<const expr::Buffer*> read, written;
+  for (const BufferPtr& output : program.outputs) {  // stores to what has no elements are gone by now
+    const auto& dims = output->dims;
+    if (std::any_of(dims.begin(), dims.end(), [](const Expr& dim) { return expr::is_const(dim, 0); }))
+      written.insert(output.get());
+  }
   tensor::visit_exprs(kernel.body, [&](const Expr& e) {
     tensor::mutate_shared(e, [&](const Expr& x) {
       if (x->kind == Kind::Load) read.insert(x->buffer.get());

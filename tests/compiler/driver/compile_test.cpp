@@ -86,6 +86,24 @@ TEST(Compile, EmptyAndScalarTensors) {
   expect_equal_under_all_policies(text, 1);
 }
 
+TEST(Compile, ResultsThatOneDimMakesEmpty) {
+  Graph graph;
+  Builder b(graph);
+  Value* x = graph.body().add_parameter({DType::F32, {graph.symbol("n"), 3}, {}}, "x");
+  Value* none = b.slice(x, {0, 3}, {graph.symbol("n"), 0}, {1, 1});
+  graph.set_outputs({b.unary(graph::UnaryFunction::Neg, none), b.unary(graph::UnaryFunction::Abs, x)}, {"y", "z"});
+  expect_compiled_equals_interpreted(graph, inputs_of(graph), Policy::Auto);
+}
+
+// The reported shape is the output's own, also when another output has a shape that only the run knows.
+TEST(Compile, ReportsShapesOfViewsBesideDataDependentOutputs) {
+  Graph graph;
+  Builder b(graph);
+  Value* x = graph.body().add_parameter({DType::F32, {2, 3}, {}}, "x");
+  graph.set_outputs({b.reshape(b.unary(graph::UnaryFunction::Neg, x), {6}), b.nonzero(x)}, {"y", "z"});
+  expect_compiled_equals_interpreted(graph, inputs_of(graph), Policy::Auto);
+}
+
 TEST(Compile, RunTimeDims) {
   Graph graph;
   Builder b(graph);

@@ -75,8 +75,10 @@ TEST(Placement, FollowsRules) {
   const FakeBackend host("cpu", always(1)), gpu("gpu", always(1));
   EXPECT_EQ(placed(chain, {&host, &gpu}, {"[ab]=cpu; *=gpu"}), (Devices{{"a", 0}, {"b", 0}, {"c", 1}}));
   EXPECT_EQ(placed(chain, {&host, &gpu}, {"op:SoftMax=cpu"}), (Devices{{"a", 0}, {"b", 0}, {"c", 1}}));
-  EXPECT_EQ(placed(chain, {&host, &gpu}, {.placement = "b=gpu:0;b=cpu", .preferred = 0}), (Devices{{"a", 0}, {"b", 1}, {"c", 0}}));
-  EXPECT_EQ(placed(chain, {&host, &gpu}, {.placement = "b=cpu", .strict = true}), (Devices{{"a", 1}, {"b", 0}, {"c", 1}}))
+  EXPECT_EQ(placed(chain, {&host, &gpu}, {.placement = "b=gpu:0;b=cpu", .preferred = 0}),
+            (Devices{{"a", 0}, {"b", 1}, {"c", 0}}));
+  EXPECT_EQ(placed(chain, {&host, &gpu}, {.placement = "b=cpu", .strict = true}),
+            (Devices{{"a", 1}, {"b", 0}, {"c", 1}}))
       << "strict is about what cannot be, not about what is asked for";
 }
 

@@ -55,6 +55,10 @@ inline std::vector<Tensor> run_program(std::shared_ptr<const runtime::Program> p
   session->submit(session->bind(in, out), nullptr, done);
   require(done->wait() == Status::Success, done->status(), done->text());
   session->wait_idle();
+  for (size_t i = 0; i < output_dims.size(); ++i) {
+    const Dims* shape = done->output_shape(program->outputs[i].name);
+    EXPECT_TRUE(shape != nullptr && *shape == output_dims[i]) << "reported shape of output " << i;
+  }
   return results;
 }
 
