@@ -2,13 +2,19 @@
 // test of its own: its number is the seed, and the name of a failed test, given to --gtest_filter, repeats it.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+
 #include "compiler/passes/pipeline.h"
 #include "tests/property/random_graph.h"
 
 namespace sardonyx::property {
 namespace {
 
-constexpr int graphs = 1000;
+// As many graphs as the variable says, for long runs; seeds count from 0.
+int graphs() {
+  const char* text = std::getenv("SARDONYX_TEST_GRAPHS");
+  return text != nullptr ? std::atoi(text) : 1000;
+}
 // Evaluation orders that the error bounds do not know about (contracted products, vector sums).
 constexpr double slack = 4;
 
@@ -63,7 +69,7 @@ TEST_P(GraphProperty, CompiledEqualsInterpreted) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, GraphProperty, testing::Range(0, graphs));
+INSTANTIATE_TEST_SUITE_P(Seeds, GraphProperty, testing::Range(0, graphs()));
 
 }  // namespace
 }  // namespace sardonyx::property

@@ -5,35 +5,20 @@
 // Functions that jump (floor, comparisons, casts to integers, positions of maxima) only take values that are exact, so
 // a difference beyond the bound is a bug and not bad luck.
 #pragma once
-#include <algorithm>
 #include <cmath>
-#include <random>
 
-#include "compiler/expr/simplify.h"
-#include "compiler/graph/builder.h"
-#include "tests/compiler/driver/run_graph.h"
+#include "tests/property/random_values.h"
 
 namespace sardonyx::property {
 
 using graph::BinaryFunction;
-using graph::Builder;
-using graph::Expr;
 using graph::Ints;
 using graph::ReduceFunction;
 using graph::UnaryFunction;
-using graph::Value;
 
-struct Item {
-  Value* value = nullptr;
-  double bound = 0;  // on |x|; of floats only
-  double error = 0;  // on the difference of two evaluations; 0: bit by bit
-  DType dtype() const { return value->type.dtype; }
-  int rank() const { return value->type.rank(); }
-};
-
-class RandomGraph {
+class RandomGraph : public RandomValues {
  public:
-  explicit RandomGraph(uint64_t seed) : random_(seed), builder_(graph) {
+  explicit RandomGraph(uint64_t seed) : RandomValues(seed) {
     Item x = pointwise_start();
     const int steps = 2 + below(6);
     for (int i = 0; i < steps; ++i) {
@@ -49,79 +34,23 @@ class RandomGraph {
       names.push_back(str("y", i));
       errors.push_back(item.error);
     }
+    for (Value* value : extra_) {
+      names.push_back(str("y", values.size()));
+      values.push_back(value);
+      errors.push_back(0);
+    }
     graph.set_outputs(values, names);
   }
 
-  graph::Graph graph;
-  std::vector<Tensor> inputs;
   std::vector<double> errors;  // per output
 
  private:
-  // ---- randomness ----
-  int below(int n) { return int(random_() % uint64_t(n)); }
-  bool one_in(int n) { return below(n) == 0; }
-  template <class T>
-  T pick(std::initializer_list<T> choices) {
-    return choices.begin()[below(int(choices.size()))];
-  }
-
-  // ---- values ----
-  Dims dims_of(const Value* value) const {
-    Dims dims;
-    for (const Expr& dim : value->type.dims) dims.push_back(expr::evaluate(dim, bindings_));
-    return dims;
-  }
-  int64_t count_of(const Value* value) const { return element_count(dims_of(value)); }
-  static double unit(DType dtype) { return dtype == DType::F64 ? 0x1p-53 : 0x1p-24; }
-  void keep(const Item& item) { items_.push_back(item); }
-
-  Item result(Value* value, double bound, double error, bool rounds = true) {
-    if (!is_float(value->type.dtype)) return {value, 0, 0};
-    return {value, bound, error + (rounds ? 8 * unit(value->type.dtype) * bound : 0)};
-  }
-
-  // A dim that is `extent` in this run, sometimes as a symbol.
-  Expr dim(int64_t extent) {
-    if (!one_in(5)) return extent;
-    const Expr symbol = graph.symbol(str("n", extent, "_", below(2)));
-    bindings_[symbol->var.get()] = extent;
-    return symbol;
-  }
-  std::vector<Expr> symbolic(const Dims& dims) {
-    std::vector<Expr> result;
-    for (int64_t extent : dims) result.push_back(dim(extent));
-    return result;
-  }
-
-  Item input(DType dtype, std::vector<Expr> dims) {
-    Value* value = graph.body().add_parameter({dtype, std::move(dims), {}}, str("x", inputs.size()));
-    const bool floats = is_float(dtype);
-    const double low = floats ? -2 : dtype == DType::Bool || !is_signed(dtype) ? 0 : -9;
-    inputs.push_back(driver::random_tensor(dtype, dims_of(value), random_(), low,
-                                           floats                 ? 2
-                                           : dtype == DType::Bool ? 1
-                                                                  : 9));
-    const Item item{value, floats ? 2.0 : 0, 0};
-    keep(item);
-    return item;
-  }
-  Item constant(DType dtype, const Dims& dims, double bound = 1) {
-    const bool floats = is_float(dtype);
-    const double low = floats ? -bound : dtype == DType::Bool || !is_signed(dtype) ? 0 : -9;
-    Tensor tensor = driver::random_tensor(dtype, dims, random_(), low, floats ? bound : dtype == DType::Bool ? 1 : 9);
-    return {builder_.constant(tensor), floats ? bound : 0, 0};
-  }
-  // A weight: mostly constant, as in models.
-  Item weight(DType dtype, const Dims& dims, double bound = 1) {
-    if (!one_in(4)) return constant(dtype, dims, bound);
-    return input(dtype, {dims.begin(), dims.end()});
-  }
-
   Item pointwise_start() {
-    const DType dtype = pick({DType::F32, DType::F32, DType::F32, DType::F32, DType::F32, DType::F32, DType::F64,
-                              DType::I32, DType::I64, DType::I8, DType::U8, DType::Bool});
+    const DType dtype = pick({DType::F32, DType::F32, DType::F32, DType::F32, DType::F32, DType::F64, DType::F16,
+                              DType::BF16, DType::I32, DType::I64, DType::I8, DType::U8, DType::Bool});
     Dims dims;
-    for (int i = 0, rank = below(6); i < rank; ++i) dims.push_back(pick({1, 2, 3, 4, 5, 7, 8, 16, 17, 33}));
+    for (int i = 0, rank = below(6); i < rank; ++i)
+      dims.push_back(one_in(60) ? 0 : pick({1, 2, 3, 4, 5, 7, 8, 16, 17, 33}));
     while (element_count(dims) > 3000) *std::max_element(dims.begin(), dims.end()) = 3;
     return input(dtype, symbolic(dims));
   }
@@ -165,7 +94,8 @@ class RandomGraph {
   // ---- one random operation ----
   Item step(const Item& x) {
     const bool floats = is_float(x.dtype());
-    switch (below(24)) {
+    if (count_of(x.value) == 0) return on_nothing(x);
+    switch (below(28)) {
       case 0:
       case 1:
       case 2:
@@ -203,8 +133,34 @@ class RandomGraph {
         return floats ? pool(x) : join(x);
       case 22:
         return cumulate(x);
+      case 23:
+        return scatter(x);
+      case 24:
+        return floats ? conv_transpose(x) : scatter(x);
+      case 25:
+        return floats ? local_response(x) : at_positions(x);
+      case 26:
+        return floats ? recurrent(x) : at_positions(x);
       default:
         return control(x);
+    }
+  }
+
+  // What can be done with a value without elements.
+  Item on_nothing(const Item& x) {
+    switch (below(5)) {
+      case 0:
+        return is_float(x.dtype()) ? unary(x) : integer_map(x);
+      case 1:
+        return x.dtype() == DType::Bool
+                   ? move(x)
+                   : result(builder_.reduce(ReduceFunction::Sum, x.value, {below(x.rank())}, true), 0, 0, false);
+      case 2:
+        return join(x);
+      case 3:
+        return choose(x);
+      default:
+        return move(x);
     }
   }
 
@@ -402,7 +358,7 @@ class RandomGraph {
     double bound = x.bound, error = x.error;
     for (int i = 0, more = 1 + below(2); i < more; ++i) {
       Item part = x;
-      if (one_in(2)) {
+      if (one_in(2) && dims_of(x.value)[size_t(axis)] > 0) {
         Value* sliced = builder_.slice_axis(x.value, axis, 0, 1);
         part = {sliced, x.bound, x.error};
       } else if (one_in(2)) {
@@ -417,31 +373,21 @@ class RandomGraph {
     return {builder_.concat(parts, axis), bound, error};
   }
 
-  // gather, gather_elements, scatter_elements and topk.
+  // gather, gather_elements and topk.
   Item take(const Item& x) {
     if (x.rank() == 0) return move(x);
     const int axis = below(x.rank());
     Dims extents = dims_of(x.value);
     const int64_t extent = extents[size_t(axis)];
-    const auto indices = [&](Dims dims) {
-      return driver::random_tensor(one_in(2) ? DType::I64 : DType::I32, std::move(dims), random_(), -double(extent),
-                                   double(extent) - 1);
-    };
-    const auto given = [&](const Tensor& tensor) {
-      if (one_in(2)) return builder_.constant(tensor);
-      inputs.push_back(tensor);
-      return graph.body().add_parameter({tensor.dtype(), {tensor.dims().begin(), tensor.dims().end()}, {}},
-                                        str("x", inputs.size() - 1));
-    };
     switch (below(4)) {
       case 0:
       case 1: {
         const Dims dims = x.rank() < 5 ? pick<Dims>({{}, {3}, {5}, {2, 2}}) : pick<Dims>({{}, {3}});
-        return {builder_.gather(x.value, given(indices(dims)), axis), x.bound, x.error};
+        return {builder_.gather(x.value, indices(dims, extent), axis), x.bound, x.error};
       }
       case 2: {
         extents[size_t(axis)] = 1 + below(4);
-        return {builder_.gather_elements(x.value, given(indices(extents)), axis), x.bound, x.error};
+        return {builder_.gather_elements(x.value, indices(extents, extent), axis), x.bound, x.error};
       }
       default: {
         if (x.error != 0 || x.dtype() == DType::Bool) return move(x);
@@ -450,6 +396,113 @@ class RandomGraph {
         return {results[0], x.bound, 0};
       }
     }
+  }
+
+  Value* indices(const Dims& dims, int64_t extent) {
+    return constant_or_input(driver::random_tensor(one_in(2) ? DType::I64 : DType::I32, dims, random_(),
+                                                   -double(extent), double(extent) - 1));
+  }
+  Value* constant_or_input(const Tensor& tensor) {
+    if (one_in(2)) return builder_.constant(tensor);
+    inputs.push_back(tensor);
+    return graph.body().add_parameter({tensor.dtype(), {tensor.dims().begin(), tensor.dims().end()}, {}},
+                                      str("x", inputs.size() - 1));
+  }
+
+  // scatter_elements and scatter_nd. Without reduction every place is written once: which of several writes wins is not
+  // defined.
+  Item scatter(const Item& x) {
+    if (x.rank() == 0 || x.dtype() == DType::Bool) return move(x);
+    const Dims extents = dims_of(x.value);
+    using graph::ScatterReduce;
+    const ScatterReduce reduction =
+        pick({ScatterReduce::None, ScatterReduce::Add, ScatterReduce::Max, ScatterReduce::Min});
+    const bool rows = one_in(2);
+    const int axis = rows ? 0 : below(x.rank());
+    const int64_t extent = extents[size_t(axis)], writes = reduction == ScatterReduce::None ? 1 : 3;
+    Dims shape = extents;
+    shape[size_t(axis)] = writes;
+    Value* where = nullptr;
+    if (writes > 1)
+      where = indices(rows ? Dims{writes, 1} : shape, extent);
+    else
+      where = builder_.constant(
+          driver::random_tensor(DType::I64, rows ? Dims{1, 1} : shape, 0, double(below(int(extent))), 0));
+    const Item updates = input(x.dtype(), {shape.begin(), shape.end()});
+    Value* y = rows ? builder_.scatter_nd(x.value, where, updates.value, reduction)
+                    : builder_.scatter_elements(x.value, where, updates.value, axis, reduction);
+    if (reduction != ScatterReduce::Add) return {y, std::max(x.bound, updates.bound), x.error};
+    const double sum = x.bound + double(writes * (rows ? 1 : extents[size_t(axis)])) * updates.bound;
+    return result(y, sum, x.error + 4 * unit(x.dtype()) * sum * double(writes));
+  }
+
+  // gather_nd, or the positions of what is not zero as a further output.
+  Item at_positions(const Item& x) {
+    if (x.rank() == 0) return move(x);
+    const Dims extents = dims_of(x.value);
+    if (one_in(3) && x.error == 0) {
+      extra_.push_back(builder_.nonzero(x.value));
+      return move(x);
+    }
+    return {builder_.gather_nd(x.value, indices({1 + below(4), 1}, extents[0]), 0), x.bound, x.error};
+  }
+
+  Item conv_transpose(const Item& x) {
+    const int spatial = one_in(4) ? 1 : 2;
+    const Item a = image(x, spatial);
+    const Dims extents = dims_of(a.value);
+    graph::ConvTransposeAttrs attrs;
+    Dims kernel = {extents[1], pick({1, 3, 8})};
+    attrs.pads.assign(2 * size_t(spatial), Expr(0));
+    double terms = double(extents[1]);
+    for (size_t i = 0; i < size_t(spatial); ++i) {
+      const int64_t taps = 1 + below(3), stride = 1 + below(2);
+      kernel.push_back(taps);
+      terms *= double(taps);
+      attrs.strides.push_back(stride);
+      attrs.dilations.push_back(1);
+      attrs.out_dims.push_back(expr::simplify((a.value->type.dims[i + 2] - 1) * stride + taps));
+    }
+    const Item w = weight(a.dtype(), kernel);
+    return contracted(builder_.conv_transpose(a.value, w.value, attrs), terms, a, w, 1);
+  }
+
+  Item local_response(const Item& x) {
+    const Item a = image(x, 2);
+    graph::LrnAttrs attrs;
+    attrs.size = pick({1, 3, 5});
+    attrs.alpha = 0.1;
+    // The divisor is at least one and changes by less than the value itself.
+    return result(builder_.lrn(a.value, attrs), a.bound, (2 + a.bound) * a.error);
+  }
+
+  Item recurrent(const Item& x) {
+    const auto kind = pick({graph::RnnKind::Lstm, graph::RnnKind::Gru, graph::RnnKind::Rnn});
+    const bool lstm = kind == graph::RnnKind::Lstm;
+    const int64_t gates = lstm ? 4 : kind == graph::RnnKind::Gru ? 3 : 1;
+    const int64_t time = 1 + below(4), batch = 1 + below(3), width = pick({1, 3, 8}), hidden = pick({1, 4, 5});
+    const DType dtype = x.dtype() == DType::F64 ? DType::F64 : DType::F32;
+    graph::RnnAttrs attrs;
+    attrs.kind = kind;
+    attrs.hidden = hidden;
+    attrs.reverse = one_in(2);
+    attrs.activations = lstm ? "Sigmoid,Tanh,Tanh" : kind == graph::RnnKind::Gru ? "Sigmoid,Tanh" : "Tanh";
+    attrs.linear_before_reset = one_in(2);
+    const Tensor lengths = driver::random_tensor(DType::I32, {batch}, random_(), 1, double(time));
+    std::vector<Value*> operands = {input(dtype, {dim(time), dim(batch), Expr(width)}).value,
+                                    constant(dtype, {1, gates * hidden, width}, 0.5).value,
+                                    constant(dtype, {1, gates * hidden, hidden}, 0.5).value,
+                                    constant(dtype, {1, 2 * gates * hidden}, 0.5).value,
+                                    builder_.constant(lengths),
+                                    constant(dtype, {1, batch, hidden}).value};
+    if (lstm) {
+      operands.push_back(constant(dtype, {1, batch, hidden}).value);
+      operands.push_back(constant(dtype, {1, 3 * hidden}, 0.5).value);
+    }
+    // A step passes on at most 4 (a cell) plus hidden / 2 (the products) times its error.
+    double error = 0;
+    for (int64_t t = 0; t < time; ++t) error = error * (4 + double(hidden)) + 64 * unit(dtype) * double(width + hidden);
+    return result(builder_.rnn(operands, attrs)[0], 1, error);
   }
 
   Item reduce(const Item& x) {
@@ -651,10 +704,7 @@ class RandomGraph {
     return {results[0], bound, x.error + 8 * double(trips) * unit(x.dtype()) * bound};
   }
 
-  std::mt19937_64 random_;
-  Builder builder_;
-  std::vector<Item> items_;
-  std::unordered_map<const expr::Variable*, int64_t> bindings_;
+  std::vector<Value*> extra_;  // further outputs, exact
 };
 
 }  // namespace sardonyx::property
