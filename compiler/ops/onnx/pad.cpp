@@ -53,7 +53,7 @@ std::vector<Value*> lower(Lowering& in) {
   return {b.pad(x, before, after, mode_of(in), fill)};
 }
 
-const OnnxOp op{operator_row("Pad", {1, 2, 11, 13, 18, 19, 21, 23}, lower, {1, 4})};
+const OnnxOp op{operator_row("Pad", {1, 2, 11, 13, 18, 19, 21, 23, 24, 25}, lower, {1, 4})};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -29,7 +29,7 @@ std::vector<Value*> lower(Lowering& in) {
   return {b.add(start, b.mul(index, delta))};
 }
 
-const OnnxOp op{operator_row("Range", {11}, lower, {3, 3})};
+const OnnxOp op{operator_row("Range", {11, 27}, lower, {3, 3})};
 
 }  // namespace
 }  // namespace sardonyx::ops
