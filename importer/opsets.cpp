@@ -18,7 +18,7 @@ std::string key_of(std::string_view domain, std::string_view name, std::string_v
 
 const std::vector<DomainVersion>& supported_opsets() {
   static const std::vector<DomainVersion> versions = {
-      {"ai.onnx", 24}, {"ai.onnx.ml", 5}, {"ai.onnx.preview.training", 1}};
+      {"ai.onnx", 27}, {"ai.onnx.ml", 5}, {"ai.onnx.preview", 1}, {"ai.onnx.preview.training", 1}};
   return versions;
 }
 

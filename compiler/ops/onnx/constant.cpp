@@ -39,9 +39,9 @@ std::vector<Value*> lower_constant_of_shape(Lowering& in) {
 
 std::vector<Value*> lower_identity(Lowering& in) { return {in[0]}; }
 
-const OnnxOp constant{operator_row("Constant", {1, 9, 11, 12, 13, 19, 21, 23}, lower_constant, {0, 0})};
-const OnnxOp constant_of_shape{operator_row("ConstantOfShape", {9, 20, 21, 23}, lower_constant_of_shape)};
-const OnnxOp identity{operator_row("Identity", {1, 13, 14, 16, 19, 21, 23}, lower_identity)};
+const OnnxOp constant{operator_row("Constant", {1, 9, 11, 12, 13, 19, 21, 23, 24, 25}, lower_constant, {0, 0})};
+const OnnxOp constant_of_shape{operator_row("ConstantOfShape", {9, 20, 21, 23, 24, 25}, lower_constant_of_shape)};
+const OnnxOp identity{operator_row("Identity", {1, 13, 14, 16, 19, 21, 23, 24, 25}, lower_identity)};
 
 }  // namespace
 }  // namespace sardonyx::ops

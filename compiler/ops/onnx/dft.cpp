@@ -73,23 +73,10 @@ Value* prepared(Builder& b, Value* x, int64_t axis, const Expr& length) {
   return b.pad(x, before, after, graph::PadMode::Constant);
 }
 
-std::vector<Value*> lower_dft(Lowering& in) {
-  auto& b = in.builder();
-  Value* x = in[0];
-  require_signal(in, x);
-  int rank = x->type.rank();
-  int64_t given = in.version() < 20 ? in.attr_int("axis", 1) : -2;
-  if (in.version() >= 20 && in.optional(2)) {
-    auto axis = b.static_ints(b.reshape(in[2], {}));
-    in.require(axis.has_value(), Status::UnsupportedShape, "the axis must be known when the graph is compiled");
-    given = axis->at(0);
-  }
-  int64_t axis = in.axis(given, rank);
-  in.require(axis != rank - 1, Status::InvalidModel, "the axis is that of real and imaginary parts");
-  bool inverse = in.attr_int("inverse", 0) != 0, one_sided = in.attr_int("onesided", 0) != 0;
-  in.require(!inverse || !one_sided, Status::UnsupportedAttribute, "an inverse one-sided transform is not supported");
-  Expr length = x->type.dims[size_t(axis)];
-  if (in.optional(1)) length = b.values_of(b.reshape(in[1], {}), {1, INT64_MAX, 1})[0];
+// The transform along one axis, of `length` elements or, undefined, of all there are.
+Value* along(Builder& b, Value* x, int64_t axis, Expr length, bool inverse, bool one_sided) {
+  const int rank = x->type.rank();
+  if (!length.defined()) length = x->type.dims[size_t(axis)];
   Value* real = prepared(b, part(b, x, 0), axis, length);
   Value* imaginary = part(b, x, 1);
   if (imaginary) imaginary = prepared(b, imaginary, axis, length);
@@ -99,7 +86,41 @@ std::vector<Value*> lower_dft(Lowering& in) {
   for (int64_t i = 0; i < rank - 2; ++i) perm.push_back(i);
   perm.insert(perm.begin() + axis, rank - 2);
   perm.push_back(rank - 1);
-  return {b.transpose(result, perm)};
+  return b.transpose(result, perm);
+}
+
+std::vector<Value*> lower_dft(Lowering& in) {
+  auto& b = in.builder();
+  Value* x = in[0];
+  require_signal(in, x);
+  const int rank = x->type.rank();
+  const bool inverse = in.attr_int("inverse", 0) != 0, one_sided = in.attr_int("onesided", 0) != 0;
+  in.require(!inverse || !one_sided, Status::UnsupportedAttribute, "an inverse one-sided transform is not supported");
+  Expr length;
+  if (in.optional(1)) length = b.values_of(b.reshape(in[1], {}), {1, INT64_MAX, 1})[0];
+  const auto known = [&](int64_t given) {
+    const int64_t axis = in.axis(given, rank);
+    in.require(axis != rank - 1, Status::InvalidModel, "the axis is that of real and imaginary parts");
+    return std::vector<Value*>{along(b, x, axis, length, inverse, one_sided)};
+  };
+  if (in.version() < 20) return known(in.attr_int("axis", 1));
+  if (!in.optional(2)) return known(-2);
+  Value* given = b.cast(b.reshape(in[2], {}), DType::I64);
+  if (auto constant = b.static_ints(given)) return known(constant->at(0));
+  // An axis that only the run knows: one branch for each.
+  const Expr axis = b.values_of(given)[0];
+  b.check(Expr(int64_t(-rank)) <= axis && axis < Expr(int64_t(rank - 1)) && axis != Expr(-1), Status::InvalidModel,
+          str("node '", in.node(), "' (DFT): the axis is out of range"));
+  const std::function<std::vector<Value*>(Builder&, int64_t)> branch = [&](Builder& inner, int64_t candidate) {
+    if (candidate == rank - 2) return std::vector<Value*>{along(inner, x, candidate, length, inverse, one_sided)};
+    Value* here = inner.binary(BinaryFunction::Or, inner.equal(given, inner.scalar(DType::I64, double(candidate))),
+                               inner.equal(given, inner.scalar(DType::I64, double(candidate - rank))));
+    return inner.if_then_else(
+        here,
+        [&](Builder& taken) { return std::vector<Value*>{along(taken, x, candidate, length, inverse, one_sided)}; },
+        [&](Builder& other) { return branch(other, candidate + 1); });
+  };
+  return branch(b, 0);
 }
 
 std::vector<Value*> lower_stft(Lowering& in) {

@@ -1,6 +1,7 @@
 // Pad: negative pads crop.
 #include "compiler/expr/simplify.h"
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/run_time_axes.h"
 #include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
@@ -22,16 +23,22 @@ std::vector<Expr> pads_of(Lowering& in) {
   } else {
     pads = in.builder().values_of(in[1]);
   }
-  auto rank = size_t(in[0]->type.rank());
-  auto axes = in.ints_input_or_attr(3, "axes");
-  size_t count = axes ? axes->size() : rank;
+  const auto rank = size_t(in[0]->type.rank());
+  const auto axes = exprs_input_or_attr(in, 3, "axes");
+  const size_t count = axes ? axes->size() : rank;
   in.require(pads.size() == 2 * count, Status::InvalidModel, pads.size(), " pads for ", count, " axes");
   if (!axes) return pads;
   std::vector<Expr> all(2 * rank, Expr(0));
   for (size_t i = 0; i < count; ++i) {
-    auto axis = size_t(in.axis((*axes)[i], int(rank)));
-    all[axis] = pads[i];
-    all[rank + axis] = pads[count + i];
+    if (auto axis = expr::as_int((*axes)[i])) in.axis(*axis, int(rank));
+    const Expr bound = int64_t(rank);
+    in.builder().check(Expr(-int64_t(rank)) <= (*axes)[i] && (*axes)[i] < bound, Status::InvalidModel,
+                       str("node '", in.node(), "' (Pad): axis ", i, " is out of range"));
+    for (size_t axis = 0; axis < rank; ++axis) {
+      const Expr named = names_axis({(*axes)[i]}, int64_t(axis), int64_t(rank));
+      all[axis] = expr::simplify(expr::select(named, pads[i], all[axis]));
+      all[rank + axis] = expr::simplify(expr::select(named, pads[count + i], all[rank + axis]));
+    }
   }
   return all;
 }
@@ -53,7 +60,7 @@ std::vector<Value*> lower(Lowering& in) {
   return {b.pad(x, before, after, mode_of(in), fill)};
 }
 
-const OnnxOp op{operator_row("Pad", {1, 2, 11, 13, 18, 19, 21, 23}, lower, {1, 4})};
+const OnnxOp op{operator_row("Pad", {1, 2, 11, 13, 18, 19, 21, 23, 24, 25}, lower, {1, 4})};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -116,8 +116,8 @@ std::vector<Value*> lower_flatten(Lowering& in) {
   return {in.builder().reshape(x, {rows, columns})};
 }
 
-const OnnxOp reshape{operator_row("Reshape", {1, 5, 13, 14, 19, 21, 23}, lower_reshape, {1, 2})};
-const OnnxOp flatten{operator_row("Flatten", {1, 9, 11, 13, 21, 23}, lower_flatten)};
+const OnnxOp reshape{operator_row("Reshape", {1, 5, 13, 14, 19, 21, 23, 24, 25}, lower_reshape, {1, 2})};
+const OnnxOp flatten{operator_row("Flatten", {1, 9, 11, 13, 21, 23, 24, 25}, lower_flatten)};
 
 }  // namespace
 }  // namespace sardonyx::ops

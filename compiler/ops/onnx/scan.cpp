@@ -123,11 +123,13 @@ std::vector<Value*> lower_batched(Lowering& in) {
                 });
 }
 
-const OnnxOp op{
-    {.name = "Scan",
-     .since = {{8, lower_batched}, {9, lower}, {11, lower}, {16, lower}, {19, lower}, {21, lower}, {23, lower}},
-     .inputs = {1, -1},
-     .outputs = {1, -1}}};
+std::vector<std::pair<int, LowerFunction>> versions() {
+  auto result = since({9, 11, 16, 19, 21, 23, 24, 25}, lower);
+  result.insert(result.begin(), {8, lower_batched});
+  return result;
+}
+
+const OnnxOp op{{.name = "Scan", .since = versions(), .inputs = {1, -1}, .outputs = {1, -1}}};
 
 }  // namespace
 }  // namespace sardonyx::ops

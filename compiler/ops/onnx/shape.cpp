@@ -20,8 +20,8 @@ std::vector<Value*> lower_size(Lowering& in) {
   return {in.builder().dims_tensor({graph::element_count(in[0]->type)}, {})};
 }
 
-const OnnxOp shape{operator_row("Shape", {1, 13, 15, 19, 21, 23}, lower_shape)};
-const OnnxOp size{operator_row("Size", {1, 13, 19, 21, 23}, lower_size)};
+const OnnxOp shape{operator_row("Shape", {1, 13, 15, 19, 21, 23, 24, 25}, lower_shape)};
+const OnnxOp size{operator_row("Size", {1, 13, 19, 21, 23, 24, 25}, lower_size)};
 
 }  // namespace
 }  // namespace sardonyx::ops

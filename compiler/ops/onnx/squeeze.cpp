@@ -75,8 +75,8 @@ std::vector<Value*> lower_unsqueeze(Lowering& in) {
   return {b.unsqueeze(in[0], *axes)};
 }
 
-const OnnxOp squeeze{operator_row("Squeeze", {1, 11, 13, 21, 23}, lower_squeeze, {1, 2})};
-const OnnxOp unsqueeze{operator_row("Unsqueeze", {1, 11, 13, 21, 23}, lower_unsqueeze, {1, 2})};
+const OnnxOp squeeze{operator_row("Squeeze", {1, 11, 13, 21, 23, 24, 25}, lower_squeeze, {1, 2})};
+const OnnxOp unsqueeze{operator_row("Unsqueeze", {1, 11, 13, 21, 23, 24, 25}, lower_unsqueeze, {1, 2})};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -12,7 +12,7 @@ std::vector<Value*> lower(Lowering& in) {
   return {in.builder().transpose(in[0], in.attr_ints("perm", reversed))};
 }
 
-const OnnxOp op{operator_row("Transpose", {1, 13, 21, 23}, lower)};
+const OnnxOp op{operator_row("Transpose", {1, 13, 21, 23, 24, 25}, lower)};
 
 }  // namespace
 }  // namespace sardonyx::ops
