@@ -32,10 +32,17 @@ struct DeviceInfo {
   int number = 0;       // among the devices of the backend, in the order of its discover(); set by the registry
   std::string name;     // ONNXIFI_BACKEND_NAME
   std::string device;   // "Intel(R) Xeon(R) Processor"
+  std::string driver;   // with its version: what figures that were measured on the device depend on
   DeviceType type = DeviceType::Cpu;
   uint64_t memory_bytes = 0;
-  uint64_t memory_bandwidth = 0;  // bytes/s, 0 unknown
-  uint64_t macs_fp32 = 0;         // multiply-adds/s, 0 unknown
+  // Estimates, or measured (calibration.h); 0 unknown.
+  bool measured = false;
+  uint64_t memory_bandwidth = 0;      // bytes/s
+  uint64_t macs_fp32 = 0;             // multiply-adds/s
+  uint64_t host_read_bandwidth = 0;   // bytes/s from host memory to the device
+  uint64_t host_write_bandwidth = 0;  // and back
+  // What kernels take, over what their candidates estimate: of contractions, and of all else.
+  double contraction_factor = 1, map_factor = 1;
   Target target;
   // OpenCL only: cl_platform_id and cl_device_id.
   void* platform_id = nullptr;

@@ -25,7 +25,7 @@ onnxStatus ONNXIFI_ABI onnxReleaseBackendID(onnxBackendID backendID) {
 
 onnxStatus ONNXIFI_ABI onnxGetBackendInfo(onnxBackendID backendID, onnxBackendInfo infoType, void* infoValue,
                                           size_t* infoValueSize) {
-  return guarded([&] { return backend_info(choice_of(backendID).info, infoType, infoValue, infoValueSize); });
+  return guarded([&] { return backend_info(choice_of(backendID), infoType, infoValue, infoValueSize); });
 }
 
 onnxStatus ONNXIFI_ABI onnxGetBackendCompatibility(onnxBackendID backendID, size_t onnxModelSize,
@@ -47,8 +47,9 @@ onnxStatus ONNXIFI_ABI onnxInitBackend(onnxBackendID backendID, const uint64_t* 
     *backend = nullptr;
     const auto& choice = choice_of(backendID);
     const BackendOptions options = backend_options(environment(), auxPropertiesList, choice);
+    auto devices = backends::placed_devices(choice);
     auto context = runtime::Context::create(options.open.settings, backends::open_devices(choice, options.open));
-    *backend = insert(std::make_shared<BackendObject>(BackendObject{&choice, std::move(context)}));
+    *backend = insert(std::make_shared<BackendObject>(BackendObject{&choice, std::move(devices), std::move(context)}));
     if (options.log_level_given) set_log_level(options.open.settings.log_level);
   });
 }

@@ -27,6 +27,9 @@ std::string text(const std::string& value) { return value + '\0'; }
 // Optional figures are left out rather than reported as 0.
 std::string known(uint64_t value) { return value == 0 ? std::string() : number(value); }
 
+// Its kernels are called, and nothing is copied.
+bool is_host(const DeviceInfo& device) { return device.backend == "cpu"; }
+
 std::string ir_versions() {
   std::vector<int> versions;
   for (int version = 3; version <= importer::max_ir_version; ++version) versions.push_back(version);
@@ -43,6 +46,7 @@ std::string opset_versions() {
 struct Row {
   onnxBackendInfo type;
   std::string (*bytes)(const DeviceInfo& device);
+  bool figure = false;
 };
 constexpr Row rows[] = {
     {ONNXIFI_BACKEND_ONNXIFI_VERSION, [](const DeviceInfo&) { return number(uint64_t(1) << 32); }},
@@ -62,12 +66,28 @@ constexpr Row rows[] = {
     {ONNXIFI_BACKEND_MEMORY_SIZE, [](const DeviceInfo& device) { return number(device.memory_bytes); }},
     {ONNXIFI_BACKEND_MAX_GRAPH_SIZE, [](const DeviceInfo& device) { return number(device.memory_bytes); }},
     {ONNXIFI_BACKEND_MAX_GRAPH_COUNT, [](const DeviceInfo&) { return number(max_handles); }},
-    {ONNXIFI_BACKEND_MACS_FP32, [](const DeviceInfo& device) { return known(device.macs_fp32); }},
-    {ONNXIFI_BACKEND_MEMORY_BANDWIDTH, [](const DeviceInfo& device) { return known(device.memory_bandwidth); }},
+    {ONNXIFI_BACKEND_MACS_FP32, [](const DeviceInfo& device) { return known(device.macs_fp32); }, true},
+    {ONNXIFI_BACKEND_MEMORY_BANDWIDTH, [](const DeviceInfo& device) { return known(device.memory_bandwidth); }, true},
+    {ONNXIFI_BACKEND_CPU_MEMORY_READ_BANDWIDTH,
+     [](const DeviceInfo& device) { return known(device.host_read_bandwidth); }, true},
+    {ONNXIFI_BACKEND_CPU_MEMORY_WRITE_BANDWIDTH,
+     [](const DeviceInfo& device) { return known(device.host_write_bandwidth); }, true},
     {ONNXIFI_BACKEND_OPENCL_PLATFORM_ID,
      [](const DeviceInfo& device) { return device.platform_id ? pointer(device.platform_id) : std::string(); }},
     {ONNXIFI_BACKEND_OPENCL_DEVICE_ID,
      [](const DeviceInfo& device) { return device.device_id ? pointer(device.device_id) : std::string(); }},
+    {ONNXX_BACKEND_FIGURES, [](const DeviceInfo& device) { return text(device.measured ? "measured" : "estimated"); },
+     true},
+    {ONNXX_BACKEND_LAUNCH_NANOSECONDS,
+     [](const DeviceInfo& device) {
+       return is_host(device) ? std::string() : number(uint64_t(device.target.launch_ns));
+     },
+     true},
+    {ONNXX_BACKEND_TRANSFER_NANOSECONDS,
+     [](const DeviceInfo& device) {
+       return is_host(device) ? std::string() : number(uint64_t(device.target.transfer_ns));
+     },
+     true},
 };
 
 }  // namespace
@@ -88,11 +108,11 @@ Status negotiate_text(const std::string& text, void* value, size_t* size) {
   return negotiate(std::string_view(text.c_str(), text.size() + 1), value, size);
 }
 
-Status backend_info(const DeviceInfo& device, onnxBackendInfo type, void* value, size_t* size) {
+Status backend_info(const backends::BackendChoice& choice, onnxBackendInfo type, void* value, size_t* size) {
   require_pointer(size, "infoValueSize");
   for (const Row& row : rows) {
     if (row.type != type) continue;
-    const std::string bytes = row.bytes(device);
+    const std::string bytes = row.bytes(row.figure ? backends::described(choice) : choice.info);
     if (!bytes.empty()) return negotiate(bytes, value, size);
   }
   fail(Status::UnsupportedAttribute, "backend information ", type, " is not available");

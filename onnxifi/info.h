@@ -3,13 +3,14 @@
 #include <cstddef>
 #include <string_view>
 
-#include "backends/backend.h"
+#include "backends/choices.h"
 #include "onnx/onnxifi.h"
 
 namespace sardonyx::onnxifi {
 
-// Everything after the ID check. Throws InvalidPointer, UnsupportedAttribute; returns Success or Fallback.
-Status backend_info(const backends::DeviceInfo& device, onnxBackendInfo type, void* value, size_t* size);
+// Everything after the ID check. Figures are measured when one is first asked for. Throws InvalidPointer,
+// UnsupportedAttribute; returns Success or Fallback.
+Status backend_info(const backends::BackendChoice& choice, onnxBackendInfo type, void* value, size_t* size);
 
 // Memory types of buffers that a host can bind, beside the CPU's.
 onnxBitfield memory_types(const backends::DeviceInfo& device);
@@ -22,6 +23,6 @@ Status negotiate_text(const std::string& text, void* value, size_t* size);
 // The extension names reported by ONNXIFI_BACKEND_EXTENSIONS.
 inline constexpr const char* extension_names =
     "onnx_extension_function onnxx_types onnxx_empty onnxx_error onnxx_wait onnxx_output_shapes onnxx_reflect "
-    "onnxx_explain";
+    "onnxx_explain onnxx_figures";
 
 }  // namespace sardonyx::onnxifi

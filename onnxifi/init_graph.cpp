@@ -61,7 +61,7 @@ std::shared_ptr<Graph> compile_graph(const BackendObject& backend, std::span<con
   } else {
     values = weight_values(*model, weights, backend.choice->info.memory_bytes, options);
   }
-  auto program = driver::compile(model->import(values), backend.choice->devices, {settings, backend.choice->preferred});
+  auto program = driver::compile(model->import(values), backend.devices, {settings, backend.choice->preferred});
   return std::make_shared<Graph>(std::move(program), backend, options);
 }
 

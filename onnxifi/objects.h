@@ -2,6 +2,7 @@
 // alive, a run keeps its events alive, whatever the host releases first.
 #pragma once
 #include <memory>
+#include <vector>
 
 #include "backends/choices.h"
 #include "onnxifi/handles.h"
@@ -16,6 +17,7 @@ struct BackendObject {
   static constexpr const char* noun = "backend";
 
   const backends::BackendChoice* choice = nullptr;
+  std::vector<backends::DeviceInfo> devices;  // of the choice, as graphs are compiled for them
   std::shared_ptr<runtime::Context> context;
 };
 

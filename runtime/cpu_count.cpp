@@ -9,6 +9,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "runtime/base/strings.h"
+
 namespace sardonyx::runtime {
 
 namespace {
@@ -37,25 +39,17 @@ std::string read_words(const std::string& path, std::string* second = nullptr) {
   return first;
 }
 
-double to_number(const std::string& text) {
-  try {
-    return text.empty() ? 0 : std::stod(text);
-  } catch (const std::exception&) {
-    return 0;
-  }
-}
-
 double ratio(double quota, double period) { return quota > 0 && period > 0 ? quota / period : 0; }
 
 double quota_v2(const std::string& folder) {
   std::string period;
   const std::string quota = read_words(folder + "/cpu.max", &period);
-  return quota == "max" ? 0 : ratio(to_number(quota), to_number(period));
+  return quota == "max" ? 0 : ratio(to_double(quota), to_double(period));
 }
 
 double quota_v1(const std::string& folder) {
-  return ratio(to_number(read_words(folder + "/cpu.cfs_quota_us")),
-               to_number(read_words(folder + "/cpu.cfs_period_us")));
+  return ratio(to_double(read_words(folder + "/cpu.cfs_quota_us")),
+               to_double(read_words(folder + "/cpu.cfs_period_us")));
 }
 
 // The smallest quota on the way from the group up to the root of its hierarchy.

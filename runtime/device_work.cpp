@@ -8,6 +8,8 @@ namespace sardonyx::runtime {
 namespace {
 // Enough to keep the cost of handing over small, few enough for the device to begin early.
 constexpr size_t gathered_limit = 32;
+// Submissions that a nested block may be ahead of the device: twice this.
+constexpr int ahead_limit = 8;
 }  // namespace
 
 DeviceWork::DeviceWork(const DeviceImage& image) : image_(image) {
@@ -35,6 +37,7 @@ void DeviceWork::submit() {
   if (gathered_.empty()) return;
   Lane& lane = lanes_[size_t(device_)];
   lane.submitted = image_.devices[size_t(device_)]->submit(gathered_, run_);
+  ++lane.ahead;
   if (transfers_) lane.transferred = lane.submitted;
   for (ValueId id : filled_) arrivals_[size_t(id) * lanes_.size() + size_t(device_)] = lane.submitted;
   drop();
@@ -52,6 +55,17 @@ DeviceWait DeviceWork::arrival(ValueId root, int32_t except) const {
   for (size_t d = 1; d < lanes_.size(); ++d) {
     const Point point = arrivals_[size_t(root) * lanes_.size() + d];
     if (int32_t(d) != except && point > lanes_[d].reached) return {int32_t(d), point};
+  }
+  return {};
+}
+
+DeviceWait DeviceWork::overdue() {
+  for (size_t d = 1; d < lanes_.size(); ++d) {
+    Lane& lane = lanes_[d];
+    if (lane.ahead < ahead_limit) continue;
+    const Point point = std::exchange(lane.overdue, lane.submitted);
+    lane.ahead = 0;
+    if (point > lane.reached) return {int32_t(d), point};
   }
   return {};
 }

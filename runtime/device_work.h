@@ -39,6 +39,9 @@ class DeviceWork {
   DeviceWait latest(int32_t device) const;
   // A device other than `except` that may not have written its part of host value `root` yet. Of what was submitted.
   DeviceWait arrival(ValueId root, int32_t except) const;
+  // A device that is far behind what this run has submitted to it, and the point that it should reach first. To be
+  // asked again after the wait, until it says nothing.
+  DeviceWait overdue();
   // A device with unfinished copies from or to host memory, or with any unfinished work.
   DeviceWait transfers() const;
   DeviceWait outstanding() const;
@@ -53,6 +56,8 @@ class DeviceWork {
  private:
   struct Lane {
     Point submitted = 0, transferred = 0, reached = 0;
+    Point overdue = 0;  // to be reached before much more is submitted
+    int ahead = 0;      // submissions behind it
   };
   const DeviceImage& image_;
   uint64_t run_ = 0;

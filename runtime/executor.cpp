@@ -78,6 +78,9 @@ void Executor::run_block(int32_t number) {
     }
     await(wait);
   }
+  // A loop that never waits would fill the queue without bound.
+  if (state_.work != nullptr)
+    while (const DeviceWait wait = state_.work->overdue()) await(wait);
   --nesting_;
 }
 

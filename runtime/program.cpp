@@ -120,7 +120,7 @@ class Printer {
   }
 
   const Program& program_;
-  std::ostringstream out_;
+  TextStream out_;
 };
 }  // namespace
 

@@ -129,7 +129,27 @@ std::unique_ptr<RunState> StatePool::take(const std::shared_ptr<const Plan>& pla
       return state;
     }
   }
-  return std::make_unique<RunState>(plan);
+  return make(plan);
+}
+
+std::unique_ptr<RunState> StatePool::make(const std::shared_ptr<const Plan>& plan) {
+  for (;;) {
+    try {
+      return std::make_unique<RunState>(plan);
+    } catch (const Error& error) {
+      const bool memory = error.status() == Status::NoDeviceMemory || error.status() == Status::NoSystemMemory;
+      if (!memory || !drop_idle()) throw;
+    }
+  }
+}
+
+// False when there is none.
+bool StatePool::drop_idle() {
+  std::vector<std::unique_ptr<RunState>> dropped;  // freed outside the lock
+  std::lock_guard lock(mutex_);
+  dropped.swap(idle_);
+  idle_bytes_ = 0;
+  return !dropped.empty();
 }
 
 void StatePool::give(std::unique_ptr<RunState> state) {

@@ -74,12 +74,17 @@ class RunState {
 // Idle states of a session, most recently used last. Bounded by count and bytes. Thread-safe.
 class StatePool {
  public:
+  // An idle state of the plan, else a new one.
   std::unique_ptr<RunState> take(const std::shared_ptr<const Plan>& plan);
+  // A new state. When there is no memory for it, idle states give up theirs. Throws Error(NoSystemMemory,
+  // NoDeviceMemory).
+  std::unique_ptr<RunState> make(const std::shared_ptr<const Plan>& plan);
   void give(std::unique_ptr<RunState> state);
   // Drops the idle states of a plan that left the cache.
   void forget(const std::shared_ptr<const Plan>& plan);
 
  private:
+  bool drop_idle();
   std::mutex mutex_;
   std::vector<std::unique_ptr<RunState>> idle_;
   int64_t idle_bytes_ = 0;

@@ -130,7 +130,7 @@ std::shared_ptr<const Plan> Session::State::plan_for(std::span<const HostTensor>
   KernelThreadScope scope;  // kernels are prepared as they will run
   auto plan = make_plan(analysis, shapes);
   // The memory of the first run is had now, where a lack of it can be reported.
-  states.give(std::make_unique<RunState>(plan));
+  states.give(states.make(plan));
   std::shared_ptr<const Plan> evicted;
   {
     std::lock_guard lock(plans_mutex);

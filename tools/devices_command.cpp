@@ -46,6 +46,7 @@ std::string hex(uint64_t value) {
 }
 std::string rate(uint64_t value) { return str(bytes_text(double(value)), "/s"); }
 std::string giga(uint64_t value) { return str(double(value) * 1e-9, " G/s"); }
+std::string duration(uint64_t value) { return seconds_text(double(value) * 1e-9); }
 std::string plain(uint64_t value) { return str(value); }
 std::string size(uint64_t value) { return bytes_text(double(value)); }
 std::string version(uint64_t value) { return str(value >> 32, ".", value & 0xFFFFFFFFu); }
@@ -84,6 +85,11 @@ const std::vector<Item>& items() {
       {ONNXIFI_BACKEND_MEMORY_BANDWIDTH, "memory_bandwidth", "Memory bandwidth", rate},
       {ONNXIFI_BACKEND_CPU_MEMORY_READ_BANDWIDTH, "cpu_memory_read_bandwidth", "Read from host", rate},
       {ONNXIFI_BACKEND_CPU_MEMORY_WRITE_BANDWIDTH, "cpu_memory_write_bandwidth", "Write to host", rate},
+      {ONNXX_BACKEND_LAUNCH_NANOSECONDS, "launch_ns", "Launch", duration},
+      {ONNXX_BACKEND_TRANSFER_NANOSECONDS, "transfer_ns", "Copy", duration},
+      {ONNXX_BACKEND_FIGURES, "figures", "Figures are", nullptr},
+      {ONNXIFI_BACKEND_OPENCL_PLATFORM_ID, "opencl_platform", "OpenCL platform", hex},
+      {ONNXIFI_BACKEND_OPENCL_DEVICE_ID, "opencl_device", "OpenCL device", hex},
       {ONNXIFI_BACKEND_PCI_DOMAIN_ID, "pci_domain", "PCI domain", plain},
       {ONNXIFI_BACKEND_PCI_BUS_ID, "pci_bus", "PCI bus", plain},
       {ONNXIFI_BACKEND_PCI_DEVICE_ID, "pci_device", "PCI device", plain},

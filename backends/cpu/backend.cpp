@@ -88,6 +88,7 @@ class CpuBackend : public backends::Backend {
     info.memory_bytes = pages > 0 && page > 0 ? uint64_t(pages) * uint64_t(page) : uint64_t{1} << 30;
     info.memory_bandwidth = uint64_t(info.target.bytes_per_ns * info.target.cores * 1e9);
     info.macs_fp32 = uint64_t(info.target.flops_per_ns * info.target.cores * 0.5e9);
+    info.host_read_bandwidth = info.host_write_bandwidth = info.memory_bandwidth;
     return {info};
   }
 

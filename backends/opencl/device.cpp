@@ -9,13 +9,14 @@
 #include "backends/opencl/cl.h"
 #include "backends/opencl/memory.h"
 #include "backends/opencl/program.h"
-#include "backends/opencl/program_cache.h"
 #include "backends/opencl/queue.h"
 #include "runtime/base/trace.h"
 
 namespace sardonyx::opencl {
 
 namespace {
+
+constexpr int64_t cache_limit = int64_t{256} << 20;
 
 // The host's context, once it is known to hold the device.
 ContextOwner share_context(cl_context context, cl_device_id device) {
@@ -42,7 +43,7 @@ class Device final : public runtime::Device {
  public:
   Device(ContextOwner context, cl_device_id device, const std::string& name, const Settings& settings)
       : device_(device),
-        cache_(settings.cache_dir),
+        cache_(settings.cache_dir, "clbin", cache_limit),
         queue_(std::move(context), device, name, Trace::open(settings.trace_file)) {}
 
   runtime::DeviceMemoryPtr allocate(int64_t bytes, const runtime::MemoryUse& use) override {
@@ -77,7 +78,7 @@ class Device final : public runtime::Device {
   }
 
   cl_device_id device_;
-  ProgramCache cache_;
+  backends::DiskCache cache_;
   Queue queue_;
   std::mutex foreign_mutex_;
   std::map<cl_mem, std::weak_ptr<Memory>> foreign_;

@@ -85,11 +85,14 @@ DeviceInfo describe(cl_platform_id platform, cl_device_id device) {
   info.backend = "opencl";
   info.name = "OpenCL";
   info.device = device_text(device, CL_DEVICE_NAME);
+  info.driver = str(platform_text(platform, CL_PLATFORM_NAME), ", ", platform_text(platform, CL_PLATFORM_VERSION), ", ",
+                    version, ", ", device_text(device, CL_DRIVER_VERSION));
   info.type = type_of(device_info<cl_device_type>(device, CL_DEVICE_TYPE));
   info.memory_bytes = device_info<cl_ulong>(device, CL_DEVICE_GLOBAL_MEM_SIZE);
   info.target = target_of(device, info.type);
   info.memory_bandwidth = uint64_t(info.target.bytes_per_ns * info.target.cores * 1e9);
   info.macs_fp32 = uint64_t(info.target.flops_per_ns / 2 * info.target.cores * 1e9);
+  info.host_read_bandwidth = info.host_write_bandwidth = uint64_t(info.target.transfer_bytes_per_ns * 1e9);
   info.platform_id = platform;
   info.device_id = device;
   return info;

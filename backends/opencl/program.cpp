@@ -78,7 +78,7 @@ struct Unit {
 
 class Loader {
  public:
-  Loader(cl_context context, cl_device_id device, const ProgramCache& cache,
+  Loader(cl_context context, cl_device_id device, const backends::DiskCache& cache,
          std::span<const runtime::KernelPtr> kernels)
       : context_(context), device_(device), cache_(cache), kernels_(kernels), loaded_(kernels.size()) {}
 
@@ -152,14 +152,14 @@ class Loader {
 
   cl_context context_;
   cl_device_id device_;
-  const ProgramCache& cache_;
+  const backends::DiskCache& cache_;
   std::span<const runtime::KernelPtr> kernels_;
   std::vector<runtime::KernelPtr> loaded_;
 };
 
 }  // namespace
 
-std::vector<runtime::KernelPtr> load_kernels(cl_context context, cl_device_id device, const ProgramCache& cache,
+std::vector<runtime::KernelPtr> load_kernels(cl_context context, cl_device_id device, const backends::DiskCache& cache,
                                              std::span<const runtime::KernelPtr> kernels) {
   return Loader(context, device, cache, kernels).load();
 }

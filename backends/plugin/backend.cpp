@@ -90,7 +90,8 @@ Candidate bare_candidate(const Node& group) {
 
 class PluginBackend : public backends::Backend {
  public:
-  explicit PluginBackend(const sardonyxBackend& table) : table_(table), name_(table.name) {}
+  PluginBackend(const sardonyxBackend& table, std::string driver)
+      : table_(table), name_(table.name), driver_(std::move(driver)) {}
 
   std::string_view name() const override { return name_; }
 
@@ -225,6 +226,7 @@ class PluginBackend : public backends::Backend {
     info.backend = name_;
     info.name = plain->name;
     info.device = plain->device;
+    info.driver = driver_;
     for (const DeviceInfo& other : others)
       check(other.device != info.device, "plug-in '", name_, "': two devices '", info.device, "'");
     info.type = DeviceType(plain->type);
@@ -243,7 +245,7 @@ class PluginBackend : public backends::Backend {
   }
 
   const sardonyxBackend& table_;
-  std::string name_;
+  std::string name_, driver_;
 };
 
 bool is_name(const char* text) {
@@ -253,7 +255,7 @@ bool is_name(const char* text) {
 
 }  // namespace
 
-std::unique_ptr<backends::Backend> make_backend(const sardonyxBackend* table) {
+std::unique_ptr<backends::Backend> make_backend(const sardonyxBackend* table, std::string driver) {
   constexpr Status status = Status::BackendUnavailable;
   require(table != nullptr, status, "it does not work in this process");
   require(table->version == SARDONYX_BACKEND_VERSION, status, "it has version ", table->version,
@@ -265,7 +267,7 @@ std::unique_ptr<backends::Backend> make_backend(const sardonyxBackend* table) {
   const bool complete = table->discover && table->open && table->candidates && table->compile && table->allocate &&
                         table->load && table->submit && table->wait;
   require(complete, status, "entries of its table are missing");
-  return std::make_unique<PluginBackend>(*table);
+  return std::make_unique<PluginBackend>(*table, std::move(driver));
 }
 
 }  // namespace sardonyx::plugin

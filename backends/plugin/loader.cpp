@@ -1,6 +1,7 @@
 #include "backends/plugin/loader.h"
 
 #include <dlfcn.h>
+#include <sys/stat.h>
 
 #include <sstream>
 
@@ -26,6 +27,13 @@ const sardonyxBackend* table_of(void* library) {
   }
 }
 
+// A file that is built anew has another time.
+std::string version_of(const std::string& path) {
+  struct stat info = {};
+  stat(path.c_str(), &info);
+  return str(path, ", ", info.st_size, " bytes, ", info.st_mtim.tv_sec, ".", info.st_mtim.tv_nsec);
+}
+
 std::unique_ptr<Backend> load(const std::string& path) {
   require(path.front() == '/', Status::BackendUnavailable, "the path is not absolute");
   void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -34,7 +42,7 @@ std::unique_ptr<Backend> load(const std::string& path) {
     fail(Status::BackendUnavailable, why != nullptr ? why : "dlopen fails");
   }
   try {
-    return make_backend(table_of(library));
+    return make_backend(table_of(library), version_of(path));
   } catch (...) {
     dlclose(library);
     throw;

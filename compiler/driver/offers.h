@@ -12,8 +12,9 @@ class Offers {
  public:
   Offers(std::span<const Place> places, Policy policy) : places_(places), policy_(policy) {}
 
-  // One entry per device. Candidates that the policy does not want are left out, unless nothing would be left on the
-  // device: the policy is a preference. The reference stays valid as long as this object.
+  // One entry per device, costs as measured there when they were. Candidates that the policy does not want are left
+  // out, unless nothing would be left on the device: the policy is a preference. The reference stays valid as long as
+  // this object.
   const std::vector<backends::Candidates>& of(const graph::Node& group);
 
   // "codegen: no tensor expression; ...", of one device, or of all (-1) with their names before each.

@@ -37,7 +37,8 @@ double transfer_ns(std::span<const Place> places, int from, int to, double bytes
 
 double reorder_ns(const Place& place, double bytes) {
   const backends::Target& target = place.device->target;
-  return reorder_start_ns + target.launch_ns + 2 * bytes / (target.bytes_per_ns * std::max(1, target.cores));
+  const double moved_ns = 2 * bytes / (target.bytes_per_ns * std::max(1, target.cores));
+  return reorder_start_ns + target.launch_ns + moved_ns * place.device->map_factor;
 }
 
 double typical_bytes(const graph::TensorType& type) {

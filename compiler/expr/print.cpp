@@ -1,6 +1,5 @@
 // Text of expressions. Grammar: see parse.h, which reads the I64 part of it back.
 #include <cmath>
-#include <cstdio>
 
 #include "compiler/expr/expr.h"
 #include "runtime/base/strings.h"
@@ -32,9 +31,7 @@ constexpr Named functions[] = {
 std::string float_text(double value, DType dtype) {
   if (std::isnan(value)) return str(dtype_name(dtype), "(nan)");
   if (std::isinf(value)) return str(dtype_name(dtype), value < 0 ? "(-inf)" : "(inf)");
-  char text[40];
-  std::snprintf(text, sizeof text, dtype == DType::F64 ? "%.17g" : "%.9g", value);
-  std::string result = text;
+  std::string result = decimal(value, dtype == DType::F64 ? 17 : 9);
   if (result.find_first_of(".e") == std::string::npos) result += ".0";
   return dtype == DType::F32 ? result : str(dtype_name(dtype), '(', result, ')');
 }

@@ -91,6 +91,7 @@ constexpr Variable variables[] = {
     {"SARDONYX_TRACE", set_text<&Settings::trace_file>},
     {"SARDONYX_DUMP", set_text<&Settings::dump_dir>},
     {"SARDONYX_CACHE_DIR", set_cache},
+    {"SARDONYX_CALIBRATE", set_switch<&Settings::calibrate>},
     {"SARDONYX_SPIN_US", set_spin},
     {"SARDONYX_VERIFY", set_switch<&Settings::verify>},
 };
@@ -146,8 +147,12 @@ const std::vector<SettingDoc>& setting_docs() {
        "executed kernels are written there as Chrome trace events"},
       {"SARDONYX_DUMP", "", "a folder", "the graph after every pass, the schedules and the generated code go there"},
       {"SARDONYX_CACHE_DIR", "", "a folder, or off",
-       "compiled device code is kept there for the next process; $XDG_CACHE_HOME/sardonyx or ~/.cache/sardonyx by "
+       "compiled device code and measured figures of devices are kept there for the next process; "
+       "$XDG_CACHE_HOME/sardonyx or ~/.cache/sardonyx by "
        "default"},
+      {"SARDONYX_CALIBRATE", "", "0 or 1",
+       "measure a device (some tens of milliseconds, and the compilation of two kernels) when its figures are first "
+       "asked for, or a backend chooses between devices; the cache keeps them. 1 by default; 0: estimates"},
       {"", "ONNXX_BACKEND_PROPERTY_EXTERNAL_DATA_DIR", "a folder",
        "base of a model's external tensor data, which is refused without it"},
       {"SARDONYX_SPIN_US", "ONNXX_BACKEND_PROPERTY_SPIN_MICROSECONDS", "0 to 1000000",

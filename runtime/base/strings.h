@@ -1,11 +1,19 @@
-// String building without <format>: str("dim ", 3, " of ", name).
+// String building without <format>: str("dim ", 3, " of ", name). Numbers have digits and a point, whatever locales the
+// host has set: texts become code, keys and JSON.
 #pragma once
+#include <charconv>
+#include <locale>
 #include <sstream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace sardonyx {
+
+class TextStream : public std::ostringstream {
+ public:
+  TextStream() { imbue(std::locale::classic()); }
+};
 
 namespace detail {
 inline void put(std::ostream& out, bool value) { out << (value ? "true" : "false"); }
@@ -31,7 +39,7 @@ void put(std::ostream& out, const std::vector<T>& values) {
 // Concatenates the printed forms of its arguments; vectors print as [a,b,c].
 template <class... Args>
 std::string str(const Args&... args) {
-  std::ostringstream out;
+  TextStream out;
   (detail::put(out, args), ...);
   return out.str();
 }
@@ -39,7 +47,7 @@ std::string str(const Args&... args) {
 // Joins with a separator.
 template <class Range>
 std::string join(const Range& range, std::string_view separator) {
-  std::ostringstream out;
+  TextStream out;
   bool first = true;
   for (const auto& item : range) {
     if (!first) out << separator;
@@ -47,6 +55,18 @@ std::string join(const Range& range, std::string_view separator) {
     first = false;
   }
   return out.str();
+}
+
+// printf's %g with so many significant digits, at most 17.
+inline std::string decimal(double value, int digits) {
+  char text[40];
+  return {text, std::to_chars(text, text + sizeof text, value, std::chars_format::general, digits).ptr};
+}
+// The number at the start of a text, 0 when there is none.
+inline double to_double(std::string_view text) {
+  double value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
 }
 
 }  // namespace sardonyx

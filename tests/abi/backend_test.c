@@ -70,7 +70,10 @@ static const struct info infos[] = {{ONNXIFI_BACKEND_ONNXIFI_VERSION, NUMBER, 1}
                                     {ONNXIFI_BACKEND_MACS_FP16, NUMBER, 0},
                                     {ONNXIFI_BACKEND_MEMORY_BANDWIDTH, NUMBER, 0},
                                     {ONNXIFI_BACKEND_CPU_MEMORY_READ_BANDWIDTH, NUMBER, 0},
-                                    {ONNXIFI_BACKEND_CPU_MEMORY_WRITE_BANDWIDTH, NUMBER, 0}};
+                                    {ONNXIFI_BACKEND_CPU_MEMORY_WRITE_BANDWIDTH, NUMBER, 0},
+                                    {ONNXX_BACKEND_FIGURES, TEXT, 1},
+                                    {ONNXX_BACKEND_LAUNCH_NANOSECONDS, NUMBER, 0},
+                                    {ONNXX_BACKEND_TRANSFER_NANOSECONDS, NUMBER, 0}};
 
 /* Words separated by single spaces, no NUL but the last byte, nothing but printable bytes. */
 static int well_formed(const char* text, size_t size) {
@@ -151,6 +154,12 @@ static void test_info(void) {
   EXPECT_TRUE(strstr(text(id, ONNXIFI_BACKEND_NAME), "Sardonyx") == NULL); /* the vendor */
   EXPECT_TRUE(has_word(text(id, ONNXIFI_BACKEND_EXTENSIONS), "onnx_extension_function"));
   EXPECT_TRUE(!has_word(text(id, ONNXIFI_BACKEND_EXTENSIONS), "onnxx_values"));
+  EXPECT_TRUE(has_word(text(id, ONNXIFI_BACKEND_EXTENSIONS), "onnxx_figures"));
+  EXPECT_TRUE(strcmp(text(id, ONNXX_BACKEND_FIGURES), "measured") == 0);
+  EXPECT_TRUE(number(id, ONNXIFI_BACKEND_MACS_FP32) > 1000000);
+  EXPECT_TRUE(number(id, ONNXIFI_BACKEND_MEMORY_BANDWIDTH) > 1000000);
+  EXPECT_TRUE(number(id, ONNXIFI_BACKEND_CPU_MEMORY_READ_BANDWIDTH) > 1000000);
+  EXPECT_TRUE(number(id, ONNXIFI_BACKEND_CPU_MEMORY_WRITE_BANDWIDTH) > 1000000);
   for (i = 0; i < sizeof versions / sizeof *versions; ++i) {
     EXPECT_TRUE(has_word(text(id, ONNXIFI_BACKEND_ONNX_IR_VERSION), versions[i]));
   }

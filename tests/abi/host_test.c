@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #if defined(__SSE__)
 #include <xmmintrin.h>
@@ -72,6 +73,30 @@ static int in_child(void (*body)(void)) {
     exit(abi_finish());
   }
   return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static double cpu_seconds(void) {
+  struct timespec used;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  return (double)used.tv_sec + (double)used.tv_nsec * 1e-9;
+}
+
+/* The first call that needs figures of the CPU measures them on its thread; no thread and no work is left behind. */
+static void measure_figures(void) {
+  const onnxBackendID id = abi_first_id();
+  const int threads = entries("/proc/self/task");
+  double used;
+  uint64_t macs = 0, again = 0;
+  size_t size = sizeof macs;
+  EXPECT_OK(onnx.GetBackendInfo(id, ONNXIFI_BACKEND_MACS_FP32, &macs, &size));
+  EXPECT_TRUE(threads_become(threads));
+  abi_sleep_ms(10);
+  used = cpu_seconds();
+  EXPECT_TRUE(used < 5);
+  abi_sleep_ms(200);
+  EXPECT_TRUE(cpu_seconds() - used < 0.002);
+  EXPECT_OK(onnx.GetBackendInfo(id, ONNXIFI_BACKEND_MACS_FP32, &again, &size));
+  EXPECT_TRUE(macs > 0 && macs == again);
 }
 
 /* exit() without releasing anything, with a run pending for ever. */
@@ -221,6 +246,8 @@ int main(int argc, char** argv) {
   EXPECT_TRUE(entries("/proc/self/task") == threads);
   EXPECT_TRUE(entries("/proc/self/fd") == files);
   EXPECT_TRUE(in_child(live)); /* before the first call of this process */
+  setenv("SARDONYX_CACHE_DIR", "off", 1);
+  EXPECT_TRUE(in_child(measure_figures) || getenv("ABI_LEAKS_ARE_ERRORS") != NULL);
   live();
   /* A sanitizer may have started a thread of its own by now. */
   if (getenv("ABI_LEAKS_ARE_ERRORS") != NULL) {

@@ -120,6 +120,38 @@ static void reports(struct opencl* cl, onnxBackendID cpu) {
   EXPECT(S(UNSUPPORTED_ATTRIBUTE), onnx.GetBackendInfo(cpu, ONNXIFI_BACKEND_OPENCL_DEVICE_ID, &value, &size));
 }
 
+/* Figures are measured once, whoever asks; a backend of all devices is initialised with them and runs. */
+static void figures(struct opencl* cl, onnxBackendID together) {
+  const onnxBackendID ids[] = {cl->id, together};
+  static const onnxBackendInfo numbers[] = {ONNXIFI_BACKEND_MACS_FP32,
+                                            ONNXIFI_BACKEND_MEMORY_BANDWIDTH,
+                                            ONNXIFI_BACKEND_CPU_MEMORY_READ_BANDWIDTH,
+                                            ONNXIFI_BACKEND_CPU_MEMORY_WRITE_BANDWIDTH,
+                                            ONNXX_BACKEND_LAUNCH_NANOSECONDS,
+                                            ONNXX_BACKEND_TRANSFER_NANOSECONDS};
+  float x[COUNT], y[COUNT] = {0};
+  onnxBackend backend = NULL;
+  for (int i = 0; i < COUNT; ++i) x[i] = (float)i;
+  for (int i = 0; i < 2; ++i) {
+    char text[16];
+    size_t size = sizeof text;
+    EXPECT_OK(onnx.GetBackendInfo(ids[i], ONNXX_BACKEND_FIGURES, text, &size));
+    EXPECT_TRUE(strcmp(text, "measured") == 0);
+    for (size_t k = 0; k < sizeof numbers / sizeof *numbers; ++k) {
+      EXPECT_TRUE(info_of(ids[i], numbers[k]) > 0);
+      EXPECT_TRUE(info_of(ids[i], numbers[k]) == info_of(ids[i], numbers[k]));
+    }
+  }
+  REQUIRE_OK(onnx.InitBackend(together, NULL, &backend));
+  onnxGraph graph = make_graph(backend);
+  const onnxTensorDescriptorV1 in = abi_tensor("x", FLOAT, 2, shape, x);
+  const onnxTensorDescriptorV1 out = abi_tensor("y", FLOAT, 2, shape, y);
+  run(backend, graph, &in, &out);
+  expect_scaled(x, y);
+  EXPECT_OK(onnx.ReleaseGraph(graph));
+  EXPECT_OK(onnx.ReleaseBackend(backend));
+}
+
 static void contexts(struct opencl* cl, onnxBackendID cpu) {
   onnxBackend backend = NULL;
   const uint64_t null_context[] = {ONNXIFI_BACKEND_OPENCL_CONTEXT, 0, 0};
@@ -201,12 +233,12 @@ int main(int argc, char** argv) {
   onnxBackendID ids[MOST_IDS], cpu = NULL;
   size_t count = MOST_IDS;
   struct opencl cl = {NULL, NULL, NULL, NULL};
-  int together = 0;
+  onnxBackendID together = NULL;
   REQUIRE_OK(onnx.GetBackendIDs(ids, &count));
   for (size_t i = 0; i < count; ++i) {
     const uint64_t device = info_of(ids[i], ONNXIFI_BACKEND_OPENCL_DEVICE_ID);
     const uint64_t type = info_of(ids[i], ONNXIFI_BACKEND_DEVICE_TYPE);
-    together += type == ONNXIFI_DEVICE_TYPE_HETEROGENEOUS;
+    if (type == ONNXIFI_DEVICE_TYPE_HETEROGENEOUS) together = ids[i];
     if (device == 0 && type == ONNXIFI_DEVICE_TYPE_CPU) cpu = ids[i];
     if (device == 0 || cl.id != NULL) continue;
     cl.id = ids[i];
@@ -214,7 +246,8 @@ int main(int argc, char** argv) {
   }
   EXPECT_TRUE(cpu != NULL);
   if (cl.id == NULL) return abi_skip("there is no OpenCL device");
-  EXPECT_TRUE(together == 1);
+  EXPECT_TRUE(together != NULL && together == ids[count - 1]);
+  EXPECT_TRUE(ids[0] == cpu || info_of(cl.id, ONNXIFI_BACKEND_DEVICE_TYPE) != ONNXIFI_DEVICE_TYPE_CPU);
   cl.context = make_context(cl.id, cl.device);
   cl.queue = clCreateCommandQueue(cl.context, cl.device, 0, NULL);
   char trace[] = "opencl_test_trace_XXXXXX";
@@ -222,6 +255,7 @@ int main(int argc, char** argv) {
   EXPECT_TRUE(file >= 0);
 
   reports(&cl, cpu);
+  figures(&cl, together);
   contexts(&cl, cpu);
   buffers_in_place(&cl, trace);
   buffers_of_the_host(&cl, trace);

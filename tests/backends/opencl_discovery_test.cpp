@@ -3,7 +3,9 @@
 #include <chrono>
 #include <fstream>
 
+#include "backends/choices.h"
 #include "tests/backends/opencl_harness.h"
+#include "tests/compiler/driver/run_graph.h"
 
 namespace sardonyx::testing {
 namespace {
@@ -20,11 +22,27 @@ class Vendors {
   Folder folder_;
 };
 
+// Whatever drivers do, the host's cores are the first choice here and compute.
+void expect_host_works() {
+  EXPECT_EQ(backends::choices().front().name, "cpu");
+  const auto graph = graph::parse(R"(graph(%0:f32[2,2] "x") {
+    %1:f32[2,2] = matmul %0, %0
+    %2:f32[2,2] = unary %1 {fn=neg}
+    yield %2 "y"
+  })");
+  const float x[] = {1, 2, 3, 4};
+  const auto results =
+      driver::run_program(driver::compile_copy(*graph), {Tensor::of<float>(DType::F32, {2, 2}, x)}, {{2, 2}});
+  const float y[] = {-7, -10, -15, -22};
+  EXPECT_TRUE(std::equal(std::begin(y), std::end(y), results[0].data<float>()));
+}
+
 void expect_devices(bool opencl) {
   EXPECT_EQ(!opencl::discovered_devices().empty(), opencl);
   int cpus = 0;
   for (const backends::DeviceInfo& device : backends::devices()) cpus += device.backend == "cpu";
   EXPECT_EQ(cpus, 1);
+  expect_host_works();
 }
 
 TEST(OpenClDiscovery, TellsAboutTheDevice) {

@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
-#include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
@@ -15,6 +14,7 @@
 #include "backends/opencl/device.h"
 #include "backends/opencl/kernel.h"
 #include "backends/opencl/platform.h"
+#include "tests/backends/folder.h"
 
 namespace sardonyx::testing {
 
@@ -125,18 +125,6 @@ inline Completion run_now(const DevicePtr& device, const std::vector<DeviceComma
     const ::sardonyx::runtime::Completion ended = (completion); \
     EXPECT_EQ(ended.status, Status::Success) << ended.text;     \
   } while (false)
-
-// A new folder, removed at the end.
-class Folder {
- public:
-  Folder() {
-    std::string name = ::testing::TempDir() + "sardonyx_XXXXXX";
-    if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary folder");
-    path = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path); }
-  std::string path;
-};
 
 // Runs `body` in a process of its own, in which nothing has touched OpenCL yet: drivers and layers are chosen by the
 // environment of a process, and once. Passes when the body has no failure, the process ends by exit(), and nothing was

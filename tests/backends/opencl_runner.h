@@ -33,21 +33,8 @@ class DeviceRunner {
       : problem_(problem), lowered_(lowered), kernels_(device()->load(code)) {}
 
   DeviceResult run(const std::vector<Tensor>& inputs, const std::vector<int64_t>& symbols) const {
-    const Program& program = problem_.program;
-    std::unordered_map<const expr::Variable*, int64_t> values;
-    for (size_t i = 0; i < symbols.size(); ++i) values[program.symbols[i].get()] = symbols[i];
     std::unordered_map<const expr::Buffer*, Operand> memory;
-    for (size_t i = 0; i < inputs.size(); ++i) memory[program.inputs[i].get()].tensor = inputs[i];
-    for (const sketch::Packed& packed : lowered_.packed) {
-      memory[packed.buffer.get()].tensor = packed.pack(inputs[size_t(packed.input)]);
-    }
-    for (const auto& list : {lowered_.temporaries, program.outputs}) {
-      for (const expr::BufferPtr& buffer : list) {
-        Tensor t(buffer->dtype, evaluate_dims(buffer->dims, values));
-        std::memset(t.raw(), 0xa5, size_t(t.bytes()));
-        memory[buffer.get()].tensor = t;
-      }
-    }
+    for (auto& [buffer, tensor] : tensors_of(problem_, lowered_, inputs, symbols)) memory[buffer].tensor = tensor;
     std::vector<DeviceCommand> commands;
     for (auto& [buffer, operand] : memory) commands.push_back(operand.upload());
     for (size_t k = 0; k < kernels_.size(); ++k) {
@@ -59,7 +46,7 @@ class DeviceRunner {
     DeviceResult result{{}, run_now(device(), commands, next_run())};
     if (result.completion.status != Status::Success) return result;
     for (auto& [buffer, operand] : memory) EXPECT_TRUE(operand.guards_stand()) << buffer->name << " is overrun";
-    for (const auto& b : program.outputs) result.outputs.push_back(memory.at(b.get()).contents());
+    for (const auto& b : problem_.program.outputs) result.outputs.push_back(memory.at(b.get()).contents());
     return result;
   }
 

@@ -290,6 +290,39 @@ TEST(Devices, LoopsWithBodiesOnDevices) {
   }
 }
 
+// A body that only launches never waits by itself; the queue of the device stays short all the same.
+TEST(Devices, LoopsThatOnlyLaunchDoNotRunAhead) {
+  DeviceProgram t;
+  const DimId n = t.input_dim(0, 0, "n");
+  const ValueId x = t.input("x", {n}), trips = t.input("trips", {}, DType::I64);
+  const ValueId sum = t.move_to(1, x, {n});
+  Step loop{.op = Step::Op::Loop, .inputs = {trips, -1}, .label = "loop"};
+  loop.blocks.push_back(t.block([&](Block& block) {
+    block.parameters = {-1, -1};
+    t.launch_on(1, affine(1, 1), {sum}, {t.on(1, {n})}, {n}, "forgotten");
+    block.results = {-1};
+  }));
+  t.step(std::move(loop));
+  t.copy(sum, t.output("y", {n}));
+  t.a->delay = std::chrono::microseconds(20);
+  t.open();
+  Values in{1, 2, 3}, out(3);
+  std::vector<int64_t> trip_count{5000};
+  auto done = start(t.session, {host_tensor(in, {3}), host_tensor(trip_count, {})}, {host_tensor(out, {3})});
+  ASSERT_EQ(done->wait(), Status::Success) << done->text();
+  EXPECT_EQ(out, in);
+  EXPECT_EQ(t.a->launches, 5000);
+  EXPECT_GT(t.a->submits, 5000 / 32);
+  EXPECT_LE(t.a->most_queued, 17);
+
+  // A failure ends the loop long before its last iteration.
+  t.a->launches = 0;
+  t.a->fail_submit = 3;
+  done = start(t.session, {host_tensor(in, {3}), host_tensor(trip_count, {})}, {host_tensor(out, {3})});
+  EXPECT_EQ(done->wait(), Status::NoDeviceResources);
+  EXPECT_LT(t.a->launches, 1000);
+}
+
 TEST(Devices, ConstantsAndKernelsGoThereOnce) {
   DeviceProgram t;
   const DimId n = t.constant(3);
@@ -418,6 +451,23 @@ TEST(Devices, NoMemoryAtBindIsSaidThere) {
   EXPECT_EQ(relay.submit(small, out)->wait(), Status::Success);
   relay.a->bytes_limit = INT64_MAX;
   EXPECT_EQ(relay.submit(x, y)->wait(), Status::Success);
+}
+
+// Memory of shapes that were bound before goes when it stands in the way of others.
+TEST(Devices, IdleMemoryGivesWay) {
+  Relay relay;
+  Values small = iota(1000), out(1000), large = iota(1500), large_out(1500);
+  ASSERT_EQ(relay.submit(small, out)->wait(), Status::Success);
+  relay.session->wait_idle();
+  const int64_t idle = relay.a->bytes();
+  ASSERT_GT(idle, 0);
+  relay.a->bytes_limit = 2 * idle;  // too little for both shapes
+  ASSERT_EQ(relay.submit(large, large_out)->wait(), Status::Success);
+  relay.session->wait_idle();
+  EXPECT_GT(relay.a->bytes(), idle);
+  EXPECT_LE(relay.a->bytes(), 2 * idle);
+  ASSERT_EQ(relay.submit(small, out)->wait(), Status::Success);
+  ASSERT_EQ(relay.submit(large, large_out)->wait(), Status::Success);
 }
 
 TEST(Devices, SubmittingWaitsForNothing) {

@@ -44,6 +44,7 @@ class FakeDevice final : public Device {
   std::chrono::microseconds delay{0};  // per command
   std::atomic<int64_t> bytes_limit{INT64_MAX};
   std::atomic<int> fail_submit{0};  // this many submissions from now on, one fails
+  std::atomic<int> most_queued{0};  // submissions that waited at once
   std::atomic<int> submits{0}, launches{0}, uploads{0}, downloads{0}, copies{0}, loaded{0};
   // Bytes of all memory that lives.
   int64_t bytes() const { return *bytes_; }
@@ -82,6 +83,7 @@ class FakeDevice final : public Device {
     Submission submission{{commands.begin(), commands.end()}, run, fail_submit > 0 && --fail_submit == 0};
     std::lock_guard lock(mutex_);
     queue_.push_back(std::move(submission));
+    most_queued = std::max(most_queued.load(), int(queue_.size()));
     news_.notify_all();
     return ++submitted_;
   }

@@ -49,6 +49,8 @@ TEST_F(SettingsTest, ReadsEveryVariable) {
   EXPECT_EQ(with("SARDONYX_DUMP", "d").dump_dir, "d");
   EXPECT_EQ(with("SARDONYX_CACHE_DIR", "c").cache_dir, "c");
   EXPECT_EQ(with("SARDONYX_SPIN_US", "0").spin_microseconds, 0);
+  EXPECT_TRUE(settings_from_environment().calibrate);
+  EXPECT_FALSE(with("SARDONYX_CALIBRATE", "0").calibrate);
   EXPECT_TRUE(with("SARDONYX_VERIFY", "1").verify);
 }
 

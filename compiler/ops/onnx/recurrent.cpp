@@ -1,6 +1,5 @@
 // LSTM, GRU and RNN: defaults filled in and layout 1 transposed to layout 0, then the primitive `rnn`.
 #include <algorithm>
-#include <cstdio>
 
 #include "compiler/ops/onnx/versions.h"
 
@@ -34,19 +33,13 @@ bool takes_alpha(const std::string& name) {
 }
 bool takes_beta(const std::string& name) { return name == "Affine" || name == "ScaledTanh" || name == "HardSigmoid"; }
 
-std::string number_text(double value) {
-  char text[32];
-  std::snprintf(text, sizeof text, "%.9g", value);
-  return text;
-}
-
 std::string distributed(const std::vector<std::string>& activations, const std::vector<double>& values,
                         bool (*takes)(const std::string&)) {
   if (values.empty()) return {};
   std::vector<std::string> texts;
   size_t next = 0;
   for (const std::string& activation : activations)
-    texts.push_back(takes(activation) && next < values.size() ? number_text(values[next++]) : std::string());
+    texts.push_back(takes(activation) && next < values.size() ? decimal(values[next++], 9) : std::string());
   return join(texts, ",");
 }
 

@@ -18,15 +18,15 @@ struct Settings {
   bool maximum = false, half_pixel = false;
 
   std::string text() const {
-    std::ostringstream out;
-    out.precision(17);
-    out << height << ' ' << width << ' ' << sampling_ratio << ' ' << scale << ' ' << maximum << ' ' << half_pixel;
-    return out.str();
+    return str(height, ' ', width, ' ', sampling_ratio, ' ', int(maximum), ' ', int(half_pixel), ' ',
+               decimal(scale, 17));
   }
   static Settings parse(const std::string& text) {
     Settings s;
     std::istringstream in(text);
-    in >> s.height >> s.width >> s.sampling_ratio >> s.scale >> s.maximum >> s.half_pixel;
+    std::string scale;
+    in >> s.height >> s.width >> s.sampling_ratio >> s.maximum >> s.half_pixel >> scale;
+    s.scale = to_double(scale);
     return s;
   }
 };

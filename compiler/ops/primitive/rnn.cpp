@@ -101,7 +101,7 @@ template <class T>
 std::vector<Activation<T>> activations_of(const RnnAttrs& rnn) {
   const std::vector<std::string> names = split(rnn.activations), alphas = split(rnn.alphas), betas = split(rnn.betas);
   const auto number = [](const std::vector<std::string>& texts, size_t i, T fallback) {
-    return i < texts.size() && !texts[i].empty() ? T(std::strtod(texts[i].c_str(), nullptr)) : fallback;
+    return i < texts.size() && !texts[i].empty() ? T(to_double(texts[i])) : fallback;
   };
   std::vector<Activation<T>> result;
   for (size_t i = 0; i < names.size(); ++i) {

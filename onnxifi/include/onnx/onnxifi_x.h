@@ -36,8 +36,8 @@ extern "C" {
 /* How long an idle worker polls before it sleeps: 0 to 1000000 microseconds (SARDONYX_SPIN_US). */
 #define ONNXX_BACKEND_PROPERTY_SPIN_MICROSECONDS (((uint64_t)1) << 38)
 
-/* Which device runs which nodes: address of a non-empty NUL-terminated text "pattern=device;..." (SARDONYX_PLACEMENT; see
- * the user guide). */
+/* Which device runs which nodes: address of a non-empty NUL-terminated text "pattern=device;..." (SARDONYX_PLACEMENT;
+ * see the user guide). */
 #define ONNXX_BACKEND_PROPERTY_PLACEMENT (((uint64_t)1) << 39)
 /* 1: a graph with an operator that the device of the backend lacks is refused, never run elsewhere. 0 (default) or 1
  * (SARDONYX_STRICT). */
@@ -47,7 +47,8 @@ extern "C" {
 #define ONNXX_POLICY_CODEGEN 1 /* generated code wherever it exists */
 #define ONNXX_POLICY_LIBRARY 2 /* the vendor's library wherever it exists */
 
-/* ---- Graph properties (keys for onnxInitGraph; their union is ONNXIFI_BACKEND_GRAPH_INIT_PROPERTIES) -------------- */
+/* ---- Graph properties (keys for onnxInitGraph; their union is ONNXIFI_BACKEND_GRAPH_INIT_PROPERTIES) --------------
+ */
 
 /* [onnxx_empty] 1: symbolic dims may be bound to 0, which else is INVALID_SHAPE. 0 (default) or 1. */
 #define ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY (((uint64_t)1) << 32)
@@ -57,6 +58,16 @@ extern "C" {
 /* dataType may be any TensorProto code that the model declares and the library supports; beyond the codes of
  * onnxifi.h that is BOOL: one byte per element, written as 0 or 1, any non-zero input is true. */
 #define ONNXX_DATATYPE_BOOL 9
+
+/* ---- [onnxx_figures] ----------------------------------------------------------------------------------------------
+ */
+
+/* Further informationType values of onnxGetBackendInfo. Figures of a device are measured when one of them (or MACS_FP32
+ * or a bandwidth) is first asked for, which takes some tenths of a second, and kept on disk (SARDONYX_CALIBRATE,
+ * SARDONYX_CACHE_DIR). Of the CPU one core is measured and taken times the number of threads. */
+#define ONNXX_BACKEND_FIGURES 0x10000              /* text: "measured" or "estimated" */
+#define ONNXX_BACKEND_LAUNCH_NANOSECONDS 0x10001   /* uint64_t: what a launch costs beside its work; not of the CPU */
+#define ONNXX_BACKEND_TRANSFER_NANOSECONDS 0x10002 /* uint64_t: what a copy costs beside its bytes; not of the CPU */
 
 /* ---- [onnxx_error] ------------------------------------------------------------------------------------------------
  */
@@ -107,9 +118,9 @@ typedef onnxStatus(ONNXIFI_ABI* onnxxGetGraphIOInfoFunction)(onnxGraph graph, in
  */
 
 /* How the graph was compiled, as JSON: an array with one object per group of nodes, with the members name, nodes (array
- * of ONNX node names), primitives, device, candidate, reason, layout (texts), estimated_ns and transfer_bytes (numbers).
- * A copy between devices is an entry of its own: primitives "copy", candidate "cpu -> opencl:0", and the bytes it moves.
- * SUCCESS; FALLBACK; INVALID_GRAPH; INVALID_POINTER: size NULL. */
+ * of ONNX node names), primitives, device, candidate, reason, layout (texts), estimated_ns and transfer_bytes
+ * (numbers). A copy between devices is an entry of its own: primitives "copy", candidate "cpu -> opencl:0", and the
+ * bytes it moves. SUCCESS; FALLBACK; INVALID_GRAPH; INVALID_POINTER: size NULL. */
 typedef onnxStatus(ONNXIFI_ABI* onnxxGetGraphReportFunction)(onnxGraph graph, char* json, size_t* size);
 
 #ifdef __cplusplus

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <thread>
 
+#include "backends/measure.h"
 #include "compiler/driver/compile.h"
 #include "runtime/base/status.h"
 #include "runtime/session.h"
@@ -216,6 +217,36 @@ TEST_F(Faults, TheDeviceDisappears) {
   open();
   session_ = std::make_shared<runtime::Session>(program_, context_);
   expect_right(*submit());
+}
+
+// Calibration runs the same code as a session, and must let go of as much.
+TEST_F(Faults, AreFoundWhenTheDeviceIsMeasured) {
+  const auto measure = [] { return backends::measure(*example().backend, example().device, {}); };
+  const auto expect_figures = [&] {
+    const backends::Measurement figures = measure();
+    for (const double figure : {figures.macs, figures.bytes, figures.upload_bytes, figures.download_bytes,
+                                figures.transfer_ns, figures.launch_ns, figures.contraction_ratio, figures.map_ratio})
+      EXPECT_GT(figure, 0);
+  };
+  expect_figures();
+  const struct {
+    Fault fault;
+    int n;
+    Status status;
+    const char* part;
+  } cases[] = {{FailCompile, 1, Status::InternalError, "does not compile"},
+               {FailLoad, 1, Status::NoDeviceResources, "no room for the kernel"},
+               {FailAllocate, 1, Status::NoDeviceMemory, "bytes asked for"},
+               {FailAllocate, 3, Status::NoDeviceMemory, "bytes asked for"},
+               {FailSubmit, 3, Status::InternalError, "a fault that a test asked for"},
+               {LoseDevice, 1, Status::BackendUnavailable, "the device is gone"}};
+  for (const auto& [fault, n, status, part] : cases) {
+    SCOPED_TRACE(part);
+    break_at(fault, n);
+    expect_error(status, part, measure);
+    break_at(fault, 0);
+  }
+  expect_figures();
 }
 
 // The last owner may be the device's own thread, which calls back when the run is done.

@@ -143,8 +143,7 @@ bool mentions(const Node& group, DType dtype) {
 bool must_run(const Subject& subject, const Node& group) {
   const Expectation& expected = expectation_of(subject);
   if (!expected.runs_all_expressible) return false;
-  if (expected.may_lack_f64 && mentions(group, DType::F64)) return false;
-  if (expected.may_lack_f16 && mentions(group, DType::F16)) return false;
+  if (expected.f64_by_target && !subject.device.target.fp64 && mentions(group, DType::F64)) return false;
   for (const auto& node : group.regions[0]->nodes())
     if (node->op != graph::Op::yield && !graph::op_def(node->op).express) return false;
   return true;

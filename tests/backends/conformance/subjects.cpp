@@ -10,10 +10,10 @@ bool every_dtype = false;
 namespace {
 
 constexpr Expectation expectations[] = {
-    {"cpu", true, false, false},
-    {"opencl", true, true, false},
+    {"cpu", true, false},
+    {"opencl", true, true},
 };
-constexpr Expectation no_expectation = {"", false, true, true};
+constexpr Expectation no_expectation = {"", false, false};
 
 }  // namespace
 

@@ -19,8 +19,8 @@ inline void PrintTo(const Subject& subject, std::ostream* out) { *out << subject
 // What a device type promises. Devices without a row may decline what they like, with a reason.
 struct Expectation {
   const char* backend;
-  bool runs_all_expressible;  // every primitive with a tensor expression, in every dtype but those below
-  bool may_lack_f64, may_lack_f16;
+  bool runs_all_expressible;  // every primitive with a tensor expression, in every dtype
+  bool f64_by_target;         // but f64 where its target has no fp64
 };
 const Expectation& expectation_of(const Subject& subject);
 

@@ -110,6 +110,42 @@ TEST(Placement, ByCostWhenNoDeviceIsPreferred) {
       << "1000 ns less do not pay for the copies";
 }
 
+// What devices claim is corrected by what was measured on them: contractions apart from the rest.
+TEST(Placement, ByMeasuredCost) {
+  const char* const both = R"(graph(%0:f32[64,64] "x") {
+    %1:f32[64,64] = matmul %0, %0 from "product"
+    %2:f32[64,64] = softmax %0 {axis=1} from "softmax"
+    yield %1 "y", %2 "z"
+  })";
+  const FakeBackend host("cpu", always(1e6));
+  FakeBackend gpu("gpu", always(1e5));
+  EXPECT_EQ(placed(both, {&host, &gpu}, {.preferred = -1}), (Devices{{"product", 1}, {"softmax", 1}}));
+  gpu.info.contraction_factor = 100;
+  EXPECT_EQ(placed(both, {&host, &gpu}, {.preferred = -1}), (Devices{{"product", 0}, {"softmax", 1}}));
+  gpu.info.map_factor = 100;
+  EXPECT_EQ(placed(both, {&host, &gpu}, {.preferred = -1}), (Devices{{"product", 0}, {"softmax", 0}}));
+  gpu.info.contraction_factor = gpu.info.map_factor = 1;
+  gpu.info.target.launch_ns = 2e6;
+  EXPECT_EQ(placed(both, {&host, &gpu}, {.preferred = -1}), (Devices{{"product", 0}, {"softmax", 0}}));
+}
+
+// One line at WARNING when less than half of the work is done where it should be, and none else.
+TEST(Placement, WarnsWhenMostFallsBack) {
+  const auto said = [](const FakeBackend::Cost& cost, int preferred) {
+    const FakeBackend host("cpu", always(1000)), gpu("gpu", cost);
+    testing::internal::CaptureStderr();
+    compile(graph::parse(chain), places_of({&host, &gpu}), {settings_of({}), preferred});
+    return testing::internal::GetCapturedStderr();
+  };
+  const std::string text = said(only("b", 500), 1);
+  EXPECT_NE(text.find("1 of 3 groups with 20 % of the estimated work run on gpu:0; `sardonyx explain` says why"),
+            std::string::npos)
+      << text;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
+  EXPECT_EQ(said(all_but("b", 1000), 1), "");
+  EXPECT_EQ(said(only("b", 500), -1), "") << "nothing is preferred";
+}
+
 TEST(Placement, ReordersWhereTheyCanRun) {
   for (const bool on_device : {false, true}) {
     SCOPED_TRACE(on_device);

@@ -40,6 +40,28 @@ inline Dims evaluate_dims(const std::vector<expr::Expr>& dims,
   return result;
 }
 
+using BufferTensors = std::unordered_map<const expr::Buffer*, Tensor>;
+
+// What a run has in memory, on any device: inputs, constants as they are packed, and poison where temporaries and
+// outputs will be.
+inline BufferTensors tensors_of(const Problem& problem, const Lowered& lowered, const std::vector<Tensor>& inputs,
+                                const std::vector<int64_t>& symbols) {
+  const Program& program = problem.program;
+  std::unordered_map<const expr::Variable*, int64_t> values;
+  for (size_t i = 0; i < symbols.size(); ++i) values[program.symbols[i].get()] = symbols[i];
+  BufferTensors tensors;
+  for (size_t i = 0; i < inputs.size(); ++i) tensors[program.inputs[i].get()] = inputs[i];
+  for (const sketch::Packed& packed : lowered.packed)
+    tensors[packed.buffer.get()] = packed.pack(inputs[size_t(packed.input)]);
+  for (const auto& list : {lowered.temporaries, program.outputs})
+    for (const expr::BufferPtr& buffer : list) {
+      Tensor t(buffer->dtype, evaluate_dims(buffer->dims, values));
+      std::memset(t.raw(), 0xa5, size_t(t.bytes()));
+      tensors[buffer.get()] = t;
+    }
+  return tensors;
+}
+
 struct RunResult {
   std::vector<Tensor> outputs;
   int32_t code = 0;
@@ -54,21 +76,7 @@ class Runner {
   }
 
   RunResult run(const std::vector<Tensor>& inputs, const std::vector<int64_t>& symbols) const {
-    const Program& program = problem_.program;
-    std::unordered_map<const expr::Variable*, int64_t> values;
-    for (size_t i = 0; i < symbols.size(); ++i) values[program.symbols[i].get()] = symbols[i];
-    std::unordered_map<const expr::Buffer*, Tensor> memory;
-    for (size_t i = 0; i < inputs.size(); ++i) memory[program.inputs[i].get()] = inputs[i];
-    for (const sketch::Packed& packed : lowered_.packed) {
-      memory[packed.buffer.get()] = packed.pack(inputs[size_t(packed.input)]);
-    }
-    auto allocate = [&](const expr::BufferPtr& buffer) {
-      Tensor t(buffer->dtype, evaluate_dims(buffer->dims, values));
-      std::memset(t.raw(), 0xa5, size_t(t.bytes()));
-      memory[buffer.get()] = t;
-    };
-    for (const auto& b : lowered_.temporaries) allocate(b);
-    for (const auto& b : program.outputs) allocate(b);
+    BufferTensors memory = tensors_of(problem_, lowered_, inputs, symbols);
     RunResult result;
     for (size_t k = 0; k < kernels_.size() && !result.code; ++k) {
       auto invocation = kernels_[k]->prepare(symbols);
@@ -86,7 +94,7 @@ class Runner {
             runtime::on_host(*invocation).run(buffers.data(), symbols.data(), scratch.get(), middle, invocation->grid);
       }
     }
-    for (const auto& b : program.outputs) result.outputs.push_back(memory[b.get()]);
+    for (const auto& b : problem_.program.outputs) result.outputs.push_back(memory[b.get()]);
     return result;
   }
 

@@ -1,4 +1,4 @@
-#include "backends/opencl/program_cache.h"
+#include "backends/disk_cache.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -14,11 +14,10 @@
 
 #include "runtime/base/log.h"
 
-namespace sardonyx::opencl {
+namespace sardonyx::backends {
 
 namespace {
 
-constexpr char suffix[] = ".clbin";
 constexpr int64_t stale_seconds = 3600;  // a writer's temporary file that is older was left by a crash
 
 struct Digest {
@@ -100,20 +99,20 @@ void make_folders(const std::string& folder) {
 
 }  // namespace
 
-std::string ProgramCache::path(const std::string& key) const {
+std::string DiskCache::path(const std::string& key) const {
   const Digest digest = digest_of(key);
   char name[40];
   std::snprintf(name, sizeof name, "%016" PRIx64 "%016" PRIx64, digest.high, digest.low);
-  return folder_ + "/" + name + suffix;
+  return folder_ + "/" + name + suffix_;
 }
 
-bool ProgramCache::usable() const {
+bool DiskCache::usable() const {
   struct stat info;
   return enabled() && stat(folder_.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid() &&
          (info.st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-std::optional<std::string> ProgramCache::find(const std::string& key) const {
+std::optional<std::string> DiskCache::find(const std::string& key) const {
   if (!usable()) return std::nullopt;
   const File file(open(path(key).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   std::string bytes;
@@ -125,7 +124,7 @@ std::optional<std::string> ProgramCache::find(const std::string& key) const {
   return value;
 }
 
-void ProgramCache::store(const std::string& key, const std::string& value) const {
+void DiskCache::store(const std::string& key, const std::string& value) const {
   if (!enabled()) return;
   make_folders(folder_);
   if (!usable()) {
@@ -146,11 +145,11 @@ void ProgramCache::store(const std::string& key, const std::string& value) const
   evict();
 }
 
-void ProgramCache::remove(const std::string& key) const {
+void DiskCache::remove(const std::string& key) const {
   if (usable()) unlink(path(key).c_str());
 }
 
-void ProgramCache::evict() const {
+void DiskCache::evict() const {
   DIR* folder = opendir(folder_.c_str());
   if (folder == nullptr) return;
   struct Entry {
@@ -165,8 +164,8 @@ void ProgramCache::evict() const {
   while (const dirent* found = readdir(folder)) {
     const std::string name = found->d_name, file = folder_ + "/" + name;
     struct stat info;
-    if (name.find(suffix) == std::string::npos || lstat(file.c_str(), &info) != 0) continue;
-    if (!name.ends_with(suffix)) {
+    if (name.find(suffix_) == std::string::npos || lstat(file.c_str(), &info) != 0) continue;
+    if (!name.ends_with(suffix_)) {
       if (now.tv_sec - info.st_mtim.tv_sec > stale_seconds) unlink(file.c_str());
       continue;
     }
@@ -184,4 +183,4 @@ void ProgramCache::evict() const {
   }
 }
 
-}  // namespace sardonyx::opencl
+}  // namespace sardonyx::backends

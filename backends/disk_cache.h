@@ -1,4 +1,4 @@
-// Compiled programs on disk, for the next process.
+// Small files that outlive the process: what is dear to make and can be made again.
 //
 // An entry is one file, named by a hash of its key, with a header that guards every byte of it: whatever is not exactly
 // what was stored - truncated, flipped, of another format, of another key - is a miss. Writers replace files by
@@ -8,16 +8,15 @@
 #include <optional>
 #include <string>
 
-namespace sardonyx::opencl {
+namespace sardonyx::backends {
 
-class ProgramCache {
+class DiskCache {
  public:
-  static constexpr int64_t default_limit = int64_t{256} << 20;
-
   // `folder` "" : finds and stores nothing. Else the folder is created, mode 0700, with the first store; it is not used
-  // when it belongs to another user or others may write there. `limit`: bytes of all entries.
-  explicit ProgramCache(std::string folder, int64_t limit = default_limit)
-      : folder_(std::move(folder)), limit_(limit) {}
+  // when it belongs to another user or others may write there. `kind`: the ending of the files' names; caches of
+  // different kinds may share a folder. `limit`: bytes of all entries of the kind.
+  DiskCache(std::string folder, const std::string& kind, int64_t limit)
+      : folder_(std::move(folder)), suffix_("." + kind), limit_(limit) {}
 
   bool enabled() const { return !folder_.empty(); }
 
@@ -35,8 +34,8 @@ class ProgramCache {
   bool usable() const;
   void evict() const;
 
-  std::string folder_;
+  std::string folder_, suffix_;
   int64_t limit_;
 };
 
-}  // namespace sardonyx::opencl
+}  // namespace sardonyx::backends
