@@ -315,7 +315,8 @@ void Executor::make_writable(ValueId id) {
     return;
   }
   DeviceRange& range = state_.places[size_t(root)].range;
-  if (range.memory == nullptr) range = {analysis_.image->devices[size_t(info.device)]->allocate(bytes_of(root), {}), 0};
+  Device& device = *analysis_.image->devices[size_t(info.device)];
+  if (range.memory == nullptr) range = {state_.pool->allocate(device, bytes_of(root)), 0};
 }
 
 uint8_t* Executor::writable(ValueId id) {

@@ -132,15 +132,27 @@ std::unique_ptr<RunState> StatePool::take(const std::shared_ptr<const Plan>& pla
   return make(plan);
 }
 
-std::unique_ptr<RunState> StatePool::make(const std::shared_ptr<const Plan>& plan) {
+// What `make_it` makes, at the second attempt when the first fails and idle states have memory to give up.
+template <class Make>
+auto StatePool::with_idle_memory(const Make& make_it) {
   for (;;) {
     try {
-      return std::make_unique<RunState>(plan);
+      return make_it();
     } catch (const Error& error) {
       const bool memory = error.status() == Status::NoDeviceMemory || error.status() == Status::NoSystemMemory;
       if (!memory || !drop_idle()) throw;
     }
   }
+}
+
+std::unique_ptr<RunState> StatePool::make(const std::shared_ptr<const Plan>& plan) {
+  auto state = with_idle_memory([&] { return std::make_unique<RunState>(plan); });
+  state->pool = this;
+  return state;
+}
+
+DeviceMemoryPtr StatePool::allocate(Device& device, int64_t bytes) {
+  return with_idle_memory([&] { return device.allocate(bytes, {}); });
 }
 
 // False when there is none.

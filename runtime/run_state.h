@@ -13,6 +13,8 @@
 
 namespace sardonyx::runtime {
 
+class StatePool;
+
 class RunState {
  public:
   // Throws Error(NoSystemMemory, NoDeviceMemory).
@@ -37,6 +39,7 @@ class RunState {
   }
 
   std::shared_ptr<const Plan> plan;
+  StatePool* pool = nullptr;    // that made it
   std::vector<uint8_t*> slots;  // addresses by value, then the operand table
   DimValues own_dims;           // of programs with Runtime slots
   const DimValues* dims = nullptr;
@@ -79,11 +82,15 @@ class StatePool {
   // A new state. When there is no memory for it, idle states give up theirs. Throws Error(NoSystemMemory,
   // NoDeviceMemory).
   std::unique_ptr<RunState> make(const std::shared_ptr<const Plan>& plan);
+  // Memory of a device, in the same way.
+  DeviceMemoryPtr allocate(Device& device, int64_t bytes);
   void give(std::unique_ptr<RunState> state);
   // Drops the idle states of a plan that left the cache.
   void forget(const std::shared_ptr<const Plan>& plan);
 
  private:
+  template <class Make>
+  auto with_idle_memory(const Make& make_it);
   bool drop_idle();
   std::mutex mutex_;
   std::vector<std::unique_ptr<RunState>> idle_;

@@ -249,6 +249,22 @@ TEST(Devices, RunTimeAllocationMayFail) {
   EXPECT_EQ(out[0], 4);
 }
 
+TEST(Devices, RunTimeAllocationTakesIdleMemory) {
+  Counted t;
+  Values many(100, 1), sums(200), in(4, 1), out(8);
+  ASSERT_EQ(start(t.session, {host_tensor(many, {100})}, {host_tensor(sums, {200})})->wait(), Status::Success);
+  t.session->wait_idle();
+  auto binding =
+      t.session->bind(std::vector<HostTensor>{host_tensor(in, {4})}, std::vector<HostTensor>{host_tensor(out, {8})});
+  const int64_t idle = t.a->bytes();
+  t.a->bytes_limit = idle + 8;
+  auto done = start(t.session, binding);
+  EXPECT_EQ(done->wait(), Status::Success) << done->text();
+  EXPECT_EQ(out[0], 4);
+  t.session->wait_idle();
+  EXPECT_LT(t.a->bytes(), idle);
+}
+
 TEST(Devices, LoopsWithBodiesOnDevices) {
   DeviceProgram t;
   const DimId n = t.input_dim(0, 0, "n"), end = t.runtime_dim();

@@ -46,10 +46,11 @@ typedef struct sardonyxObject {
 /* ---- Devices ----------------------------------------------------------------------------------------------------- */
 
 typedef struct sardonyxDevice {
-  const char* name;          /* what a host shows to people, "Example accelerator" */
-  const char* device;        /* which one it is; different for every device of the plug-in: "example 0" */
-  uint64_t type;             /* ONNXIFI_DEVICE_TYPE_*, not heterogeneous */
-  uint64_t memory_bytes;     /* 0: unknown, as below */
+  const char* name;      /* what a host shows to people, "Example accelerator" */
+  const char* device;    /* which one it is; different for every device of the plug-in: "example 0" */
+  uint64_t type;         /* ONNXIFI_DEVICE_TYPE_*, not heterogeneous */
+  uint64_t memory_bytes; /* 0: unknown, as below */
+  /* Estimates: Sardonyx measures both when they count, with a map and a product of f32 if the device takes them. */
   uint64_t memory_bandwidth; /* bytes/s */
   uint64_t macs_fp32;        /* multiply-adds/s */
 } sardonyxDevice;
@@ -109,7 +110,8 @@ typedef struct sardonyxGroup {
 typedef struct sardonyxCandidate {
   const char* family; /* "matmul"; Sardonyx puts the plug-in's name in front */
   const char* point;  /* its knobs, "rows=4 columns=2", or "" */
-  double cost_ns;     /* estimate of one run on the whole device; symbols count as some typical value. >= 0 */
+  double cost_ns;     /* estimate of one run on the whole device; symbols count as some typical value. >= 0. Where
+                       * devices are compared, costs are corrected by what was measured. */
   /* Layouts that it reads and writes, one text per input / output; NULL: all row-major. */
   const char* const* input_layouts;
   const char* const* output_layouts;
