@@ -37,7 +37,8 @@ bool sane(const Measurement& measurement) {
   const double all[] = {
       measurement.macs,        measurement.bytes,     measurement.upload_bytes,      measurement.download_bytes,
       measurement.transfer_ns, measurement.launch_ns, measurement.contraction_ratio, measurement.map_ratio};
-  return std::all_of(std::begin(all), std::end(all), [](double x) { return x >= 0 && x < 1e18; });
+  return std::all_of(std::begin(all), std::end(all), [](double x) { return x >= 0 && x < 1e18; }) &&
+         (measurement.upload_bytes > 0) == (measurement.download_bytes > 0);
 }
 
 // Others keep the cores from us.
