@@ -37,15 +37,17 @@ float run(const runtime::Kernel& kernel, int64_t n) {
 }
 
 TEST(Llvm, NoPageIsWritableAndExecutable) {
+  // oneDNN's own code, which tests before this one may have made, lies in pages of both kinds.
+  const auto count = [](const std::string& wanted) {
+    std::ifstream maps("/proc/self/maps");
+    int found = 0;
+    for (std::string line; std::getline(maps, line);) found += line.substr(line.find(' ') + 1, 3) == wanted;
+    return found;
+  };
+  const int both = count("rwx"), executable = count("r-x");
   auto compiled = cpu::compile_kernels(kernels(20), cpu::host_target(), Settings{});
-  std::ifstream maps("/proc/self/maps");
-  int executable = 0;
-  for (std::string line; std::getline(maps, line);) {
-    std::string rights = line.substr(line.find(' ') + 1, 4);
-    EXPECT_FALSE(rights[1] == 'w' && rights[2] == 'x') << line;
-    executable += rights[2] == 'x';
-  }
-  EXPECT_GT(executable, 0);
+  EXPECT_EQ(count("rwx"), both);
+  EXPECT_GT(count("r-x"), executable);
   EXPECT_EQ(run(*compiled[7], 107), 7 * 2 + 3);
 }
 
