@@ -83,8 +83,8 @@ static double cpu_seconds(void) {
 
 /* The first call that needs figures of the CPU measures them on its thread; no thread and no work is left behind. */
 static void measure_figures(void) {
-  const onnxBackendID id = abi_first_id();
   const int threads = entries("/proc/self/task");
+  const onnxBackendID id = abi_first_id();
   double used;
   uint64_t macs = 0, again = 0;
   size_t size = sizeof macs;
