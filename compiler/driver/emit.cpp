@@ -123,8 +123,8 @@ class Emitter {
         const Expr dim = promised(inferred);
         io.dims.push_back(dims_.slot(dim));
         io.dim_names.push_back(expr::as_int(dim) ? "" : expr::to_string(dim));
-        io.data_dependent |= dims_.runtime_dependent(dim);
       }
+      io.data_dependent = data_dependent(value.type);
       program_->outputs.push_back(std::move(io));
       auto direct = output_ids_.find(int(i));
       if (direct != output_ids_.end()) {
