@@ -70,6 +70,7 @@ int test_command(const TestOptions& options);
 int bench_command(const BenchOptions& options);
 int explain_command(const ExplainOptions& options);
 int opt_command(const OptOptions& options);
+int operators_command();
 
 // "data/model.onnx" for a model file, "data/model.onnx" too for the folder "data" of a test.
 std::string model_file(const std::string& model);

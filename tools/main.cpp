@@ -137,6 +137,9 @@ void add_commands(CLI::App& app, Options& options, int& exit_code) {
   opt->add_flag("!--no-verify", options.opt.verify, "do not verify the graph after every pass");
   opt->add_flag("--timing", options.opt.timing, "print the time of each pass on stderr");
   opt->callback([&] { exit_code = opt_command(options.opt); });
+
+  auto* operators = app.add_subcommand("operators", "Print the table of operators: versions, and what runs them");
+  operators->callback([&] { exit_code = operators_command(); });
 }
 
 int main(int argc, char** argv) {

@@ -101,6 +101,17 @@ class Emitter {
     }
   }
 
+  // The number that an equality of the graph gives a symbolic dim, as when the model declares it; else the dim. The
+  // equality is checked before the dim is used.
+  Expr promised(const Expr& dim) const {
+    if (expr::as_int(dim)) return dim;
+    for (const graph::Equality& equality : graph_.equalities) {
+      if (expr::as_int(equality.right) && expr::equal(equality.left, dim)) return equality.right;
+      if (expr::as_int(equality.left) && expr::equal(equality.right, dim)) return equality.left;
+    }
+    return dim;
+  }
+
   void finish_outputs() {
     const auto& outputs = graph_.body().outputs();
     for (size_t i = 0; i < outputs.size(); ++i) {
@@ -108,7 +119,8 @@ class Emitter {
       runtime::IoInfo io;
       io.name = graph_.output_names[i];
       io.dtype = value.type.dtype;
-      for (const Expr& dim : value.type.dims) {
+      for (const Expr& inferred : value.type.dims) {
+        const Expr dim = promised(inferred);
         io.dims.push_back(dims_.slot(dim));
         io.dim_names.push_back(expr::as_int(dim) ? "" : expr::to_string(dim));
       }

@@ -4,10 +4,11 @@
 //   static std::vector<Value*> lower(Lowering& in) {
 //     Value* x = in[0];
 //     auto& b = in.builder();
-//     Value* y = b.add(b.mul(x, b.scalar_like(x, in.attr_float("alpha", 0.2))), b.scalar_like(x, in.attr_float("beta", 0.5)));
-//     return {b.minimum(b.maximum(y, b.scalar_like(x, 0)), b.scalar_like(x, 1))};
+//     Value* y = b.add(b.mul(x, b.scalar_like(x, in.attr_float("alpha", 0.2))), b.scalar_like(x, in.attr_float("beta",
+//     0.5))); return {b.minimum(b.maximum(y, b.scalar_like(x, 0)), b.scalar_like(x, 1))};
 //   }
-//   static const OnnxOp op{{.name = "HardSigmoid", .since = {{1, lower}, {6, lower}}, .inputs = {1, 1}, .outputs = {1, 1}}};
+//   static const OnnxOp op{{.name = "HardSigmoid", .since = {{1, lower}, {6, lower}}, .inputs = {1, 1}, .outputs = {1,
+//   1}}};
 #pragma once
 #include <functional>
 #include <map>
@@ -50,8 +51,13 @@ class Lowering {
  public:
   Lowering(Builder& builder, std::string node, std::string op, int version, std::vector<Value*> inputs,
            const std::map<std::string, Attribute>& attributes, int output_count)
-      : builder_(builder), node_(std::move(node)), op_(std::move(op)), version_(version), inputs_(std::move(inputs)),
-        attributes_(attributes), output_count_(output_count) {}
+      : builder_(builder),
+        node_(std::move(node)),
+        op_(std::move(op)),
+        version_(version),
+        inputs_(std::move(inputs)),
+        attributes_(attributes),
+        output_count_(output_count) {}
 
   Builder& builder() { return builder_; }
   int version() const { return version_; }  // the opset version that selected the lowering
@@ -102,6 +108,10 @@ class Lowering {
 
 using LowerFunction = std::vector<Value*> (*)(Lowering& in);
 
+// What runs an operator: kernels (generated and fused, or a vendor's), a C++ function on the host for at least a part
+// of it, or steps of the program (control flow).
+enum class Execution : uint8_t { Kernels, Host, Steps };
+
 // An operator of an ONNX domain. `since`: every schema version with the function that lowers it.
 struct OnnxOpDef {
   const char* name;
@@ -111,6 +121,7 @@ struct OnnxOpDef {
     int min, max;
   };
   Arity inputs{1, 1}, outputs{1, 1};  // max -1: variadic
+  Execution execution = Execution::Kernels;
 };
 
 // Static registration: `static const OnnxOp op{{...}};` at namespace scope.

@@ -36,7 +36,7 @@ const Case versions[] = {
     {"IrVersionTooNew", Status::UnsupportedVersion, "newer than 13", [](ModelProto& m) { m.set_ir_version(14); }},
     {"NoImports", Status::InvalidModel, "no operator sets", [](ModelProto& m) { m.clear_opset_import(); }},
     {"OpsetTooNew", Status::UnsupportedVersion, "ai.onnx",
-     [](ModelProto& m) { m.mutable_opset_import(0)->set_version(25); }},
+     [](ModelProto& m) { m.mutable_opset_import(0)->set_version(28); }},
     {"OpsetZero", Status::InvalidModel, "version 0", [](ModelProto& m) { m.mutable_opset_import(0)->set_version(0); }},
     {"MlOpsetTooNew", Status::UnsupportedVersion, "ai.onnx.ml", [](ModelProto& m) { add_import(m, "ai.onnx.ml", 99); }},
     {"DefaultDomainNotImported", Status::InvalidModel, "'sum'",

@@ -26,8 +26,8 @@ MODULES = {
     "bench": [],
     "tools": ["runtime/base"],
 }
-# `sardonyx opt` works on the compiler itself.
-EXCEPTIONS = {"tools/opt_command.cpp": ["compiler/passes"]}
+# `sardonyx opt` and `sardonyx operators` work on the compiler itself.
+EXCEPTIONS = {"tools/opt_command.cpp": ["compiler/passes"], "tools/operators_command.cpp": ["compiler/ops"]}
 
 # Headers that stay in a few folders, by the first part of their path. Tests are hosts with OpenCL contexts of their own.
 FENCED = {

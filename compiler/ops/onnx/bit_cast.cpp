@@ -24,7 +24,7 @@ std::vector<Value*> lower(Lowering& in) {
 }
 
 const HostFunctionEntry entry{{.name = "bit_cast", .run = run}};
-const OnnxOp op{operator_row("BitCast", {26}, lower)};
+const OnnxOp op{operator_row("BitCast", {26}, lower, {1, 1}, {1, 1}, Execution::Host)};
 
 }  // namespace
 }  // namespace sardonyx::ops

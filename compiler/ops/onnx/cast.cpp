@@ -28,8 +28,8 @@ Value* cast(Lowering& in, DType dtype) {
 std::vector<Value*> lower_cast(Lowering& in) { return {cast(in, target(in))}; }
 std::vector<Value*> lower_cast_like(Lowering& in) { return {cast(in, in[1]->type.dtype)}; }
 
-const OnnxOp cast_op{operator_row("Cast", {1, 6, 9, 13, 19, 21, 23}, lower_cast)};
-const OnnxOp cast_like{operator_row("CastLike", {15, 19, 21, 23}, lower_cast_like, {2, 2})};
+const OnnxOp cast_op{operator_row("Cast", {1, 6, 9, 13, 19, 21, 23, 24, 25}, lower_cast)};
+const OnnxOp cast_like{operator_row("CastLike", {15, 19, 21, 23, 24, 25}, lower_cast_like, {2, 2})};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -37,8 +37,10 @@ std::vector<Value*> lower_loop(Lowering& in) {
                            });
 }
 
-const OnnxOp if_op{operator_row("If", {1, 11, 13, 16, 19, 21, 23, 24, 25}, lower_if, {1, 1}, {1, -1})};
-const OnnxOp loop_op{operator_row("Loop", {1, 11, 13, 16, 19, 21, 23, 24, 25}, lower_loop, {2, -1}, {1, -1})};
+const OnnxOp if_op{
+    operator_row("If", {1, 11, 13, 16, 19, 21, 23, 24, 25}, lower_if, {1, 1}, {1, -1}, Execution::Steps)};
+const OnnxOp loop_op{
+    operator_row("Loop", {1, 11, 13, 16, 19, 21, 23, 24, 25}, lower_loop, {2, -1}, {1, -1}, Execution::Steps)};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -16,7 +16,10 @@ std::vector<Value*> lower(Lowering& in) {
              graph::to_string(in[1]->type), ", expected a scalar");
   if (auto axis = b.static_ints(in[1])) return {along(in.axis((*axis)[0], rank))};
   // An axis that only the run knows chooses among the results along every axis.
-  Value* chosen = b.reshape(in[1], {});
+  Value* chosen = b.cast(b.reshape(in[1], {}), DType::I64);
+  const Expr run_time = b.values_of(chosen)[0];
+  b.check(Expr(int64_t(-rank)) <= run_time && run_time < Expr(int64_t(rank)), Status::InvalidModel,
+          str("node '", in.node(), "' (", in.op(), "): the axis is out of range"));
   Value* result = along(0);
   for (int64_t axis = 1; axis < rank; ++axis) {
     Value* this_axis = b.binary(graph::BinaryFunction::Or, b.equal(chosen, b.scalar_like(chosen, double(axis))),

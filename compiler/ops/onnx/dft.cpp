@@ -1,27 +1,12 @@
-// DFT and STFT: a product with the matrix of cosines and sines. Quadratic in the length, but a contraction like any
-// other, and exact enough: angles are reduced as integers before they become floats.
+// DFT and STFT.
 #include "compiler/expr/simplify.h"
-#include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/fourier.h"
 #include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
 namespace {
 
 using graph::BinaryFunction;
-using graph::UnaryFunction;
-
-// [length, bins] of cos and sin(2 pi i k / length).
-struct Waves {
-  Value *cosine, *sine;
-};
-Waves waves(Builder& b, const Expr& length, const Expr& bins, DType dtype) {
-  constexpr double two_pi = 6.283185307179586476925;
-  Value* product = b.mul(b.iota(DType::I64, {length, bins}, 0), b.iota(DType::I64, {length, bins}, 1));
-  Value* n = b.dims_tensor({length}, {});
-  Value* step = b.cast(b.binary(BinaryFunction::Mod, product, n), DType::F64);
-  Value* angle = b.div(b.mul(step, b.scalar(DType::F64, two_pi)), b.cast(n, DType::F64));
-  return {b.cast(b.unary(UnaryFunction::Cos, angle), dtype), b.cast(b.unary(UnaryFunction::Sin, angle), dtype)};
-}
 
 // One part of a [..., 1 or 2] tensor without its last dim; null when there is no imaginary part.
 Value* part(Builder& b, Value* x, int64_t index) {
@@ -36,25 +21,6 @@ void require_signal(Lowering& in, Value* x) {
   auto parts = expr::as_int(x->type.dims.back());
   in.require(parts.has_value(), Status::UnsupportedShape, "the last dim must be known to be 1 or 2");
   in.require(*parts == 1 || *parts == 2, Status::InvalidModel, "the last dim is ", *parts, ", expected 1 or 2");
-}
-
-// Transforms the last dim of real and imaginary parts [..., length]; the result is [..., bins, 2].
-Value* transform(Builder& b, Value* real, Value* imaginary, bool inverse, bool one_sided) {
-  Expr length = real->type.dims.back();
-  Expr bins = one_sided ? length / 2 + 1 : length;
-  DType dtype = real->type.dtype;
-  Waves w = waves(b, length, bins, dtype);
-  Value* out_real = b.matmul(real, w.cosine);
-  Value* out_imaginary = b.matmul(real, w.sine);
-  if (!inverse) out_imaginary = b.neg(out_imaginary);
-  if (imaginary) {
-    Value *cross = b.matmul(imaginary, w.sine), *straight = b.matmul(imaginary, w.cosine);
-    out_real = inverse ? b.sub(out_real, cross) : b.add(out_real, cross);
-    out_imaginary = b.add(out_imaginary, straight);
-  }
-  int64_t last = out_real->type.rank();
-  Value* result = b.concat({b.unsqueeze(out_real, {last}), b.unsqueeze(out_imaginary, {last})}, last);
-  return inverse ? b.div(result, b.cast(b.dims_tensor({length}, {}), dtype)) : result;
 }
 
 // The axis moved to the end, cut or continued with zeros to `length`.
@@ -76,12 +42,15 @@ Value* prepared(Builder& b, Value* x, int64_t axis, const Expr& length) {
 // The transform along one axis, of `length` elements or, undefined, of all there are.
 Value* along(Builder& b, Value* x, int64_t axis, Expr length, bool inverse, bool one_sided) {
   const int rank = x->type.rank();
-  if (!length.defined()) length = x->type.dims[size_t(axis)];
-  Value* real = prepared(b, part(b, x, 0), axis, length);
+  const bool to_real = inverse && one_sided;
+  const Expr dim = x->type.dims[size_t(axis)];
+  if (!length.defined()) length = to_real ? expr::simplify((dim - 1) * Expr(2)) : dim;
+  const Expr used = to_real ? expr::simplify(length / 2 + 1) : length;
+  Value* real = prepared(b, part(b, x, 0), axis, used);
   Value* imaginary = part(b, x, 1);
-  if (imaginary) imaginary = prepared(b, imaginary, axis, length);
-  Value* result = transform(b, real, imaginary, inverse, one_sided);
-  // [batch..., bins, 2] back to where the axis was.
+  if (imaginary) imaginary = prepared(b, imaginary, axis, used);
+  Value* result = fourier_transform(b, real, imaginary, length, {inverse, one_sided});
+  // [batch..., bins, 1 or 2] back to where the axis was.
   std::vector<int64_t> perm;
   for (int64_t i = 0; i < rank - 2; ++i) perm.push_back(i);
   perm.insert(perm.begin() + axis, rank - 2);
@@ -95,7 +64,8 @@ std::vector<Value*> lower_dft(Lowering& in) {
   require_signal(in, x);
   const int rank = x->type.rank();
   const bool inverse = in.attr_int("inverse", 0) != 0, one_sided = in.attr_int("onesided", 0) != 0;
-  in.require(!inverse || !one_sided, Status::UnsupportedAttribute, "an inverse one-sided transform is not supported");
+  in.require(!inverse || !one_sided || expr::is_const(x->type.dims.back(), 2), Status::InvalidModel,
+             "an inverse one-sided transform of ", graph::to_string(x->type), ", expected complex numbers");
   Expr length;
   if (in.optional(1)) length = b.values_of(b.reshape(in[1], {}), {1, INT64_MAX, 1})[0];
   const auto known = [&](int64_t given) {
@@ -143,12 +113,13 @@ std::vector<Value*> lower_stft(Lowering& in) {
   };
   Value* imaginary = part(b, x, 1);
   bool one_sided = in.attr_int("onesided", 1) != 0;
-  return {transform(b, framed(part(b, x, 0)), imaginary ? framed(imaginary) : nullptr, false, one_sided)};
+  return {
+      fourier_transform(b, framed(part(b, x, 0)), imaginary ? framed(imaginary) : nullptr, length, {false, one_sided})};
 }
 
 const OnnxOp ops[] = {
-    operator_row("DFT", {17, 20}, lower_dft, {1, 3}),
-    operator_row("STFT", {17}, lower_stft, {2, 4}),
+    operator_row("DFT", {17, 20}, lower_dft, {1, 3}, {1, 1}, Execution::Host),
+    operator_row("STFT", {17}, lower_stft, {2, 4}, {1, 1}, Execution::Host),
 };
 
 }  // namespace

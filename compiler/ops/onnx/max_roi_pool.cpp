@@ -79,7 +79,7 @@ std::vector<Value*> lower(Lowering& in) {
 }
 
 const HostFunctionEntry entry{{.name = "max_roi_pool", .run = run}};
-const OnnxOp op{operator_row("MaxRoiPool", {1, 22}, lower, {2, 2})};
+const OnnxOp op{operator_row("MaxRoiPool", {1, 22}, lower, {2, 2}, {1, 1}, Execution::Host)};
 
 }  // namespace
 }  // namespace sardonyx::ops

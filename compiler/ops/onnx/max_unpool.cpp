@@ -47,7 +47,7 @@ std::vector<Value*> lower(Lowering& in) {
   return {b.pad(result, before, after, graph::PadMode::Constant)};
 }
 
-const OnnxOp op{operator_row("MaxUnpool", {9, 11, 22}, lower, {2, 3})};
+const OnnxOp op{operator_row("MaxUnpool", {9, 11, 22}, lower, {2, 3}, {1, 1}, Execution::Host)};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -79,7 +79,7 @@ std::vector<Value*> lower(Lowering& in) {
 }
 
 const HostFunctionEntry entry{{.name = "non_max_suppression", .run = run}};
-const OnnxOp op{operator_row("NonMaxSuppression", {10, 11}, lower, {2, 5})};
+const OnnxOp op{operator_row("NonMaxSuppression", {10, 11}, lower, {2, 5}, {1, 1}, Execution::Host)};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -20,8 +20,8 @@ std::vector<Value*> lower_compress(Lowering& in) {
   return {b.gather(x, b.squeeze(b.nonzero(in[1]), {0}), axis)};
 }
 
-const OnnxOp non_zero{operator_row("NonZero", {9, 13}, lower_non_zero)};
-const OnnxOp compress{operator_row("Compress", {9, 11}, lower_compress, {2, 2})};
+const OnnxOp non_zero{operator_row("NonZero", {9, 13}, lower_non_zero, {1, 1}, {1, 1}, Execution::Host)};
+const OnnxOp compress{operator_row("Compress", {9, 11}, lower_compress, {2, 2}, {1, 1}, Execution::Host)};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -11,6 +11,9 @@ std::vector<Value*> lower(Lowering& in) {
   Value* depth = b.reshape(b.cast(in[1], DType::I64), {});
   int64_t axis = in.axis(in.attr_int("axis", -1), indices->type.rank() + 1);
   Value* values = in[2];
+  in.require(values->type.rank() == 1, Status::InvalidModel, "the values are ", graph::to_string(values->type),
+             ", expected [off, on]");
+  b.require_equal(values->type.dims[0], 2, str("the number of values of node '", in.node(), "' (OneHot)"));
   auto dims = indices->type.dims;
   dims.insert(dims.begin() + axis, b.values_of(depth, {0, INT64_MAX, 1})[0]);
   Value* index = b.unsqueeze(indices, {axis});

@@ -48,6 +48,15 @@ std::vector<Value*> lower(Lowering& in) {
   Value* x = in[0];
   auto rank = size_t(x->type.rank());
   auto pads = pads_of(in);
+  // Beyond the size of any tensor; so sums with dims do not overflow.
+  constexpr int64_t largest_pad = int64_t{1} << 48;
+  for (const Expr& pad : pads) {
+    const auto known = expr::as_int(pad);
+    in.require(!known || (*known >= -largest_pad && *known <= largest_pad), Status::InvalidModel, "a pad of ",
+               known.value_or(0));
+    b.check(Expr(-largest_pad) <= pad && pad <= Expr(largest_pad), Status::InvalidModel,
+            str("node '", in.node(), "' (Pad): a pad is out of range"));
+  }
   std::vector<Expr> before, after, starts, dims;
   for (size_t i = 0; i < rank; ++i) {
     before.push_back(expr::simplify(expr::max(Expr(0), pads[i])));

@@ -162,12 +162,12 @@ std::vector<Value*> qlinear_conv(Lowering& in) {
 
 const OnnxOp ops[] = {
     operator_row("ConvInteger", {10}, conv_integer, {2, 4}),
-    operator_row("DequantizeLinear", {10, 13, 19, 21, 23}, dequantize_linear, {2, 3}),
+    operator_row("DequantizeLinear", {10, 13, 19, 21, 23, 24, 25}, dequantize_linear, {2, 3}),
     operator_row("DynamicQuantizeLinear", {11}, dynamic_quantize_linear, {1, 1}, {3, 3}),
     operator_row("MatMulInteger", {10}, matmul_integer, {2, 4}),
     operator_row("QLinearConv", {10}, qlinear_conv, {8, 9}),
     operator_row("QLinearMatMul", {10, 21}, qlinear_matmul, {8, 8}),
-    operator_row("QuantizeLinear", {10, 13, 19, 21, 23}, quantize_linear, {2, 3}),
+    operator_row("QuantizeLinear", {10, 13, 19, 21, 23, 24, 25}, quantize_linear, {2, 3}),
 };
 
 }  // namespace

@@ -5,6 +5,27 @@
 namespace sardonyx::ops {
 namespace {
 
+// In F64: exact up to 2^53 elements, too many or none when there is no number.
+Value* float_count(Builder& b, Value* start, Value* limit, Value* delta) {
+  auto wide = [&](Value* value) { return b.cast(value, DType::F64); };
+  Value* steps = b.unary(graph::UnaryFunction::Ceil, b.div(b.sub(wide(limit), wide(start)), wide(delta)));
+  return b.cast(b.maximum(steps, b.scalar(DType::F64, 0)), DType::I64);
+}
+
+// Of I64 scalars. A distance that overflows is left to F64.
+Value* integer_count(Builder& b, Value* start, Value* limit, Value* delta) {
+  const auto number = [&](double value) { return b.scalar(DType::I64, value); };
+  Value* distance = b.sub(limit, start);
+  Value* quotient = b.div(distance, delta);
+  Value* exact = b.equal(b.mul(quotient, delta), distance);
+  Value* towards = b.equal(b.less(distance, number(0)), b.less(delta, number(0)));
+  Value* count = b.select(exact, quotient, b.add(quotient, number(1)));
+  count = b.select(towards, b.maximum(count, number(0)), number(0));
+  auto wide = [&](Value* value) { return b.cast(value, DType::F64); };
+  Value* fits = b.less(b.unary(graph::UnaryFunction::Abs, b.sub(wide(limit), wide(start))), b.scalar(DType::F64, 9e18));
+  return b.select(fits, count, float_count(b, start, limit, delta));
+}
+
 // max(0, ceil((limit - start) / delta)): an expression when everything is known at compile time, else computed exactly
 // for integers and in F64 for floats. A step of 0 fails the run for integers and gives no or too many elements else.
 Expr count_of(Lowering& in, Value* start, Value* limit, Value* delta) {
@@ -20,14 +41,9 @@ Expr count_of(Lowering& in, Value* start, Value* limit, Value* delta) {
   }
   Value* count = nullptr;
   if (is_integer(start->type.dtype)) {
-    auto wide = [&](Value* value) { return b.cast(value, DType::I64); };
-    Value* distance = b.sub(wide(limit), wide(start));
-    Value* rounding = b.sub(wide(delta), b.unary(graph::UnaryFunction::Sign, wide(delta)));
-    count = b.maximum(b.div(b.add(distance, rounding), wide(delta)), b.scalar(DType::I64, 0));
+    count = integer_count(b, b.cast(start, DType::I64), b.cast(limit, DType::I64), b.cast(delta, DType::I64));
   } else {
-    auto wide = [&](Value* value) { return b.cast(value, DType::F64); };
-    Value* steps = b.unary(graph::UnaryFunction::Ceil, b.div(b.sub(wide(limit), wide(start)), wide(delta)));
-    count = b.cast(b.maximum(steps, b.scalar(DType::F64, 0)), DType::I64);
+    count = float_count(b, start, limit, delta);
   }
   return b.values_of(count, {0, INT64_MAX, 1})[0];
 }

@@ -19,6 +19,9 @@ std::vector<Value*> lower(Lowering& in) {
   Value* step = b.iota(DType::I64, step_dims, int64_t(time));
   Value* mirrored = b.sub(b.sub(length, b.scalar(DType::I64, 1)), step);
   Value* index = b.select(b.less(step, length), mirrored, step);
+  // A negative length fails the run, as one that is too long does: it reads beyond the end.
+  Value* beyond = b.dims_tensor({x->type.dims[time]}, {});
+  index = b.select(b.less(length, b.scalar(DType::I64, 0)), beyond, index);
   return {b.gather_elements(x, b.broadcast(index, x->type.dims), int64_t(time))};
 }
 

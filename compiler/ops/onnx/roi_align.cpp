@@ -140,7 +140,7 @@ std::vector<Value*> lower(Lowering& in) {
 }
 
 const HostFunctionEntry entry{{.name = "roi_align", .run = run}};
-const OnnxOp op{operator_row("RoiAlign", {10, 16, 22}, lower, {3, 3})};
+const OnnxOp op{operator_row("RoiAlign", {10, 16, 22}, lower, {3, 3}, {1, 1}, Execution::Host)};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -129,7 +129,8 @@ std::vector<std::pair<int, LowerFunction>> versions() {
   return result;
 }
 
-const OnnxOp op{{.name = "Scan", .since = versions(), .inputs = {1, -1}, .outputs = {1, -1}}};
+const OnnxOp op{
+    {.name = "Scan", .since = versions(), .inputs = {1, -1}, .outputs = {1, -1}, .execution = Execution::Steps}};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -18,9 +18,10 @@ std::vector<Value*> lower_elements(Lowering& in) {
 
 std::vector<Value*> lower_nd(Lowering& in) { return {in.builder().scatter_nd(in[0], in[1], in[2], reduction(in))}; }
 
-const OnnxOp scatter{operator_row("Scatter", {9, 11}, lower_elements, {3, 3})};
-const OnnxOp scatter_elements{operator_row("ScatterElements", {11, 13, 16, 18}, lower_elements, {3, 3})};
-const OnnxOp scatter_nd{operator_row("ScatterND", {11, 13, 16, 18}, lower_nd, {3, 3})};
+const OnnxOp scatter{operator_row("Scatter", {9, 11}, lower_elements, {3, 3}, {1, 1}, Execution::Host)};
+const OnnxOp scatter_elements{
+    operator_row("ScatterElements", {11, 13, 16, 18}, lower_elements, {3, 3}, {1, 1}, Execution::Host)};
+const OnnxOp scatter_nd{operator_row("ScatterND", {11, 13, 16, 18}, lower_nd, {3, 3}, {1, 1}, Execution::Host)};
 
 }  // namespace
 }  // namespace sardonyx::ops

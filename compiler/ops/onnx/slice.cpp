@@ -39,8 +39,12 @@ Bounds bounds_of(Lowering& in) {
   in.require(bounds.ends.size() == count && bounds.axes.size() == count && bounds.steps.size() == count,
              Status::InvalidModel, "got ", count, " starts, ", bounds.ends.size(), " ends, ", bounds.axes.size(),
              " axes and ", bounds.steps.size(), " steps");
-  for (const Expr& axis : bounds.axes)
-    if (auto value = expr::as_int(axis)) in.axis(*value, in[0]->type.rank());
+  const int rank = in[0]->type.rank();
+  for (const Expr& axis : bounds.axes) {
+    if (auto value = expr::as_int(axis)) in.axis(*value, rank);
+    in.builder().check(Expr(int64_t(-rank)) <= axis && axis < Expr(int64_t(rank)), Status::InvalidModel,
+                       str("node '", in.node(), "' (Slice): an axis is out of range"));
+  }
   for (size_t i = 0; i < count; ++i) {
     in.require(!expr::is_const(bounds.steps[i], 0), Status::InvalidModel, "step ", i, " is 0");
     in.builder().check(bounds.steps[i] != Expr(0), Status::InvalidModel,
@@ -64,6 +68,9 @@ Piece piece_of(const Bounds& bounds, int64_t axis, int64_t rank, const Expr& dim
     end = expr::simplify(expr::select(named, bounds.ends[i], end));
     piece.step = expr::simplify(expr::select(named, bounds.steps[i], piece.step));
   }
+  // Larger steps take one element as well, and their negation does not overflow.
+  constexpr int64_t largest_step = int64_t{1} << 48;
+  piece.step = expr::simplify(expr::max(Expr(-largest_step), expr::min(piece.step, Expr(largest_step))));
   Expr forward = expr::simplify(Expr(0) < piece.step);
   Expr low = expr::simplify(expr::select(forward, 0, -1)), high = expr::simplify(expr::select(forward, dim, dim - 1));
   piece.start = clamped(start, dim, 0, high);

@@ -57,7 +57,8 @@ std::vector<Value*> lower(Lowering& in) {
   // A start that does not fit reads beyond the update, which fails the run.
   Value* written = b.binary(BinaryFunction::And, b.less_equal(zero, distance), b.less(distance, limit));
   written = b.binary(BinaryFunction::Or, written, b.logical_not(fits));
-  Value* source = b.broadcast(b.select(fits, distance, limit), cache->type.dims);
+  Value* nearest = b.maximum(b.minimum(distance, b.sub(limit, b.scalar(DType::I64, 1))), zero);
+  Value* source = b.broadcast(b.select(fits, nearest, limit), cache->type.dims);
   return {b.select(written, b.gather_elements(update, source, axis), cache)};
 }
 

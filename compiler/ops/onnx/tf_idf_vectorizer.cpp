@@ -108,7 +108,7 @@ std::vector<Value*> lower(Lowering& in) {
 }
 
 const HostFunctionEntry entry{{.name = "tf_idf_vectorizer", .run = run}};
-const OnnxOp op{operator_row("TfIdfVectorizer", {9}, lower)};
+const OnnxOp op{operator_row("TfIdfVectorizer", {9}, lower, {1, 1}, {1, 1}, Execution::Host)};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -18,7 +18,7 @@ std::vector<Value*> lower(Lowering& in) {
   return b.topk(in[0], k, axis, in.attr_int("largest", 1) != 0, in.attr_int("sorted", 1) != 0);
 }
 
-const OnnxOp op{operator_row("TopK", {1, 10, 11, 24}, lower, {1, 2}, {2, 2})};
+const OnnxOp op{operator_row("TopK", {1, 10, 11, 24}, lower, {1, 2}, {2, 2}, Execution::Host)};
 
 }  // namespace
 }  // namespace sardonyx::ops

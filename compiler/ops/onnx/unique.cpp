@@ -114,7 +114,7 @@ std::vector<Value*> lower(Lowering& in) {
 }
 
 const HostFunctionEntry entry{{.name = "unique", .run = run}};
-const OnnxOp op{operator_row("Unique", {11}, lower, {1, 1}, {1, 4})};
+const OnnxOp op{operator_row("Unique", {11}, lower, {1, 1}, {1, 4}, Execution::Host)};
 
 }  // namespace
 }  // namespace sardonyx::ops

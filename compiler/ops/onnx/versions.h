@@ -17,8 +17,9 @@ inline std::vector<std::pair<int, LowerFunction>> since(std::initializer_list<in
 }
 
 inline OnnxOpDef operator_row(const char* name, std::initializer_list<int> versions, LowerFunction lower,
-                              OnnxOpDef::Arity inputs = {1, 1}, OnnxOpDef::Arity outputs = {1, 1}) {
-  return {.name = name, .since = since(versions, lower), .inputs = inputs, .outputs = outputs};
+                              OnnxOpDef::Arity inputs = {1, 1}, OnnxOpDef::Arity outputs = {1, 1},
+                              Execution execution = Execution::Kernels) {
+  return {.name = name, .since = since(versions, lower), .inputs = inputs, .outputs = outputs, .execution = execution};
 }
 
 }  // namespace sardonyx::ops

@@ -107,7 +107,7 @@ std::vector<Value*> lower(Lowering& in) {
 }
 
 const HostFunctionEntry entry{{.name = "label_position", .run = find}};
-const OnnxOp op{ml_row("LabelEncoder", {{1, lower}, {2, lower}, {4, lower}})};
+const OnnxOp op{ml_row("LabelEncoder", {{1, lower}, {2, lower}, {4, lower}}, {1, 1}, {1, 1}, Execution::Host)};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -7,8 +7,14 @@ namespace sardonyx::ops {
 inline constexpr const char* ml_domain = "ai.onnx.ml";
 
 inline OnnxOpDef ml_row(const char* name, std::vector<std::pair<int, LowerFunction>> since,
-                        OnnxOpDef::Arity inputs = {1, 1}, OnnxOpDef::Arity outputs = {1, 1}) {
-  return {.name = name, .domain = ml_domain, .since = std::move(since), .inputs = inputs, .outputs = outputs};
+                        OnnxOpDef::Arity inputs = {1, 1}, OnnxOpDef::Arity outputs = {1, 1},
+                        Execution execution = Execution::Kernels) {
+  return {.name = name,
+          .domain = ml_domain,
+          .since = std::move(since),
+          .inputs = inputs,
+          .outputs = outputs,
+          .execution = execution};
 }
 
 // Input 0 as a matrix [rows, features]; a vector is one row. Throws InvalidModel for other ranks and for what is not

@@ -224,7 +224,7 @@ std::vector<Value*> classifier(Lowering& in) {
 
 const HostFunctionEntry entry{{.name = "svm_couple", .run = couple}};
 const OnnxOp ops[] = {
-    ml_row("SVMClassifier", {{1, classifier}}, {1, 1}, {2, 2}),
+    ml_row("SVMClassifier", {{1, classifier}}, {1, 1}, {2, 2}, Execution::Host),
     ml_row("SVMRegressor", {{1, regressor}}),
 };
 

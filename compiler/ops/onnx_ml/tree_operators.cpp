@@ -266,9 +266,10 @@ std::vector<Value*> ensemble(Lowering& in) {
 }
 
 const OnnxOp ops[] = {
-    ml_row("TreeEnsemble", {{5, ensemble}}),
-    ml_row("TreeEnsembleClassifier", {{1, classifier}, {3, classifier}, {5, classifier}}, {1, 1}, {2, 2}),
-    ml_row("TreeEnsembleRegressor", {{1, regressor}, {3, regressor}, {5, regressor}}),
+    ml_row("TreeEnsemble", {{5, ensemble}}, {1, 1}, {1, 1}, Execution::Host),
+    ml_row("TreeEnsembleClassifier", {{1, classifier}, {3, classifier}, {5, classifier}}, {1, 1}, {2, 2},
+           Execution::Host),
+    ml_row("TreeEnsembleRegressor", {{1, regressor}, {3, regressor}, {5, regressor}}, {1, 1}, {1, 1}, Execution::Host),
 };
 
 }  // namespace

@@ -218,9 +218,6 @@ TEST_F(OnnxMovementTest, NamesWhatIsNotSupported) {
   expect_rejected(Status::UnsupportedDatatype, "casts of data type", [&] {
     lower("Cast", 13, {x}, {{"to", int64_t{8}}});
   });
-  expect_rejected(Status::UnsupportedAttribute, "training mode", [&] {
-    lower("Dropout", 12, {x, nullptr, b.scalar(DType::Bool, 1)});
-  });
   expect_rejected(Status::InvalidModel, "none of the value attributes", [&] { lower("Constant", 13, {}); });
 }
 

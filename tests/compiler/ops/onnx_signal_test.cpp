@@ -52,6 +52,66 @@ TEST(Dft, TransformsAnyAxis) {
   });
 }
 
+TEST(Dft, OneSidedInverseGivesARealSignal) {
+  for (int64_t length : {1, 2, 3, 4, 7, 8, 1025, 2048}) {
+    Tensor signal(DType::F64, {2, length, 1});
+    for (int64_t i = 0; i < signal.count(); ++i) signal.set_double(i, std::sin(double(i * i)) + 0.5);
+    const Tensor n = i64({}, {double(length)});
+    const auto transformed = [&](const Tensor& x, int64_t inverse) {
+      return run(OnnxCase{.op = "DFT",
+                          .opset = 20,
+                          .inputs = {x, n, i64({}, {1})},
+                          .attributes = {{"onesided", int64_t{1}}, {"inverse", inverse}},
+                          .dynamic = false,
+                          .constants = {1, 2}})[0];
+    };
+    const Tensor spectrum = transformed(signal, 0), back = transformed(spectrum, 1);
+    EXPECT_EQ(spectrum.dims(), (Dims{2, length / 2 + 1, 2}));
+    ASSERT_EQ(back.dims(), (Dims{2, length, 1}));
+    for (int64_t i = 0; i < back.count(); ++i) EXPECT_NEAR(back.as_double(i), signal.as_double(i), 1e-10);
+  }
+  expect_error(Status::InvalidModel, {"complex"}, [&] {
+    run(OnnxCase{.op = "DFT",
+                 .opset = 20,
+                 .inputs = {f32({1, 2, 1}, {1, 2})},
+                 .attributes = {{"onesided", int64_t{1}}, {"inverse", int64_t{1}}},
+                 .dynamic = false});
+  });
+}
+
+// Lengths that only the run knows are transformed on the host, short static ones by products.
+TEST(Dft, HostAndProductsAgree) {
+  for (int64_t length : {1, 2, 5, 8, 12, 17}) {
+    Tensor signal(DType::F64, {1, 8, 2});
+    for (int64_t i = 0; i < signal.count(); ++i) signal.set_double(i, std::cos(double(3 * i)) * double(i));
+    for (const int64_t inverse : {0, 1}) {
+      OnnxCase test{.op = "DFT",
+                    .opset = 20,
+                    .inputs = {signal, i64({}, {double(length)}), i64({}, {1})},
+                    .attributes = {{"inverse", inverse}},
+                    .dynamic = false,
+                    .constants = {2}};
+      const Tensor host = run(test)[0];
+      test.constants = {1, 2};
+      const Tensor product = run(test)[0];
+      ASSERT_EQ(host.dims(), product.dims());
+      for (int64_t i = 0; i < host.count(); ++i) EXPECT_NEAR(host.as_double(i), product.as_double(i), 1e-10);
+    }
+  }
+}
+
+TEST(Dft, ChoosesItsAxisAtRunTime) {
+  const Tensor signal = f32({2, 2, 1}, {1, 2, 3, 4});
+  for (double axis : {0.0, -3.0})
+    expect_tensor(
+        run(OnnxCase{.op = "DFT", .opset = 20, .inputs = {signal, Tensor(), i64({}, {axis})}, .dynamic = false})[0],
+        DType::F32, {2, 2, 2}, {4, 0, 6, 0, -2, 0, -2, 0}, 1e-5);
+  for (double axis : {2.0, -1.0, -4.0, 9e18})
+    expect_error(Status::InvalidModel, {"axis"}, [&] {
+      run(OnnxCase{.op = "DFT", .opset = 20, .inputs = {signal, Tensor(), i64({}, {axis})}, .dynamic = false});
+    });
+}
+
 TEST(Stft, TransformsOverlappingFrames) {
   const Tensor signal = f32({1, 6, 1}, {1, 0, 0, 0, 2, 0});
   Tensor result = run(OnnxCase{.op = "STFT",

@@ -74,10 +74,11 @@ struct OnnxCase {
   bool dynamic = true;
   // Inputs that the graph sees as constants.
   std::vector<int> constants = {};
+  std::string domain = "";
 };
 
 inline std::vector<Tensor> run(const OnnxCase& test) {
-  const OnnxOpVersion version = find_onnx_op("", test.op, test.opset);
+  const OnnxOpVersion version = find_onnx_op(test.domain, test.op, test.opset);
   check(version.lower != nullptr, "operator ", test.op, " is unknown in opset ", test.opset);
   std::vector<Tensor> given;
   const auto is_constant = [&](size_t i) {

@@ -1,0 +1,143 @@
+// Every operator and version that ONNX defines is implemented or stands in the list of those that are not, with the
+// reason. Up to operator set 17 the list of what there is comes from libonnx, since then from the table below.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <sstream>
+#include <string>
+
+#include "compiler/ops/lowering.h"
+#include "onnx/defs/schema.h"
+
+namespace sardonyx {
+namespace {
+
+struct Version {
+  std::string domain, name;
+  int since;
+  auto operator<=>(const Version&) const = default;
+};
+
+std::string text_of(const Version& version) {
+  return (version.domain.empty() ? "ai.onnx" : version.domain) + " " + version.name + "-" +
+         std::to_string(version.since);
+}
+
+// Operators that later versions of ONNX defined or changed.
+struct Newer {
+  const char* domain;
+  int since;
+  const char* names;
+};
+const Newer newer[] = {
+    {"", 18,
+     "BitwiseAnd BitwiseNot BitwiseOr BitwiseXor CenterCropPad Col2Im GroupNormalization LpPool Mish "
+     "OptionalGetElement "
+     "OptionalHasElement Pad ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd "
+     "ReduceSumSquare Resize ScatterElements ScatterND Split"},
+    {"", 19,
+     "AveragePool Cast CastLike Constant DeformConv DequantizeLinear Equal Identity If Loop Pad QuantizeLinear Reshape "
+     "Resize Scan Shape Size"},
+    {"", 20,
+     "AffineGrid ConstantOfShape DFT Gelu GridSample ImageDecoder IsInf IsNaN ReduceMax ReduceMin RegexFullMatch "
+     "StringConcat StringSplit"},
+    {"", 21,
+     "Cast CastLike Constant ConstantOfShape DequantizeLinear Flatten GroupNormalization Identity If Loop Pad "
+     "QLinearMatMul QuantizeLinear Reshape Scan Shape Size Squeeze Transpose Unsqueeze"},
+    {"", 22,
+     "Acos Acosh Asin Asinh Atan Atanh AveragePool Bernoulli Conv ConvTranspose Cos Cosh DeformConv Det Dropout Elu "
+     "EyeLike GRU GlobalAveragePool GlobalLpPool GlobalMaxPool GridSample HardSigmoid HardSwish InstanceNormalization "
+     "LSTM LpNormalization LpPool MaxPool MaxRoiPool MaxUnpool Mish Multinomial NegativeLogLikelihoodLoss RNN "
+     "RandomNormal RandomNormalLike RandomUniform RandomUniformLike RoiAlign Round Selu Sin Sinh Softplus Softsign Tan "
+     "ThresholdedRelu"},
+    {"", 23,
+     "Attention Cast CastLike Constant ConstantOfShape DequantizeLinear Flatten Identity If Loop Pad QuantizeLinear "
+     "RMSNormalization Reshape RotaryEmbedding Scan Shape Size Squeeze Transpose Unsqueeze"},
+    {"", 24,
+     "Attention Cast CastLike Constant ConstantOfShape DequantizeLinear Flatten Identity If Loop Pad QuantizeLinear "
+     "Reshape Scan Shape Size SplitToSequence Squeeze Swish TensorScatter TopK Transpose Unsqueeze"},
+    {"", 25,
+     "Attention Cast CastLike Constant ConstantOfShape DequantizeLinear Flatten Identity If Loop Pad QuantizeLinear "
+     "Reshape Scan Shape Size Squeeze Transpose Unsqueeze"},
+    {"", 26, "BitCast CumProd"},
+    {"", 27, "CausalConvWithState LinearAttention Range"},
+    {"ai.onnx.ml", 4, "LabelEncoder"},
+    {"ai.onnx.ml", 5, "TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor"},
+    {"ai.onnx.preview", 1, "FlexAttention"},
+};
+
+// What is not implemented, and why. A line goes when its reason does.
+struct Missing {
+  const char* domain;
+  const char* names;
+  const char* reason;
+};
+const Missing missing[] = {
+    {"",
+     "ConcatFromSequence SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength "
+     "SequenceMap SplitToSequence",
+     "sequences are not supported"},
+    {"", "Optional OptionalGetElement OptionalHasElement", "optional values are not supported"},
+    {"", "RegexFullMatch StringConcat StringNormalizer StringSplit", "strings are not supported"},
+    {"", "ImageDecoder",
+     "image formats are for the host to decode: most need libraries that are not there at run time"},
+    {"ai.onnx.ml", "CastMap DictVectorizer ZipMap", "maps are not supported"},
+    {"ai.onnx.ml", "CategoryMapper", "strings are not supported"},
+    {"ai.onnx.preview.training", "Gradient", "graphs are not differentiated"},
+};
+
+std::set<Version> defined_by_onnx() {
+  std::set<Version> versions;
+  for (const onnx::OpSchema& schema : onnx::OpSchemaRegistry::get_all_schemas_with_history())
+    if (!schema.Deprecated()) versions.insert({schema.domain(), schema.Name(), schema.SinceVersion()});
+  for (const Newer& row : newer) {
+    std::istringstream names(row.names);
+    for (std::string name; names >> name;) versions.insert({row.domain, name, row.since});
+  }
+  return versions;
+}
+
+std::set<Version> implemented() {
+  std::set<Version> versions;
+  for (const ops::OnnxOpDef* op : ops::onnx_ops())
+    for (const auto& [since, lower] : op->since) versions.insert({op->domain, op->name, since});
+  return versions;
+}
+
+std::map<std::pair<std::string, std::string>, std::string> reasons() {
+  std::map<std::pair<std::string, std::string>, std::string> result;
+  for (const Missing& row : missing) {
+    std::istringstream names(row.names);
+    for (std::string name; names >> name;) result[{row.domain, name}] = row.reason;
+  }
+  return result;
+}
+
+TEST(Coverage, EveryVersionIsImplementedOrHasAReason) {
+  const auto have = implemented();
+  const auto excused = reasons();
+  for (const Version& version : defined_by_onnx())
+    if (!have.count(version) && !excused.count({version.domain, version.name}))
+      ADD_FAILURE() << text_of(version) << " is neither implemented nor in the list of those that are not";
+}
+
+TEST(Coverage, ReasonsAreStillTrue) {
+  const auto excused = reasons();
+  for (const Version& version : implemented())
+    if (const auto found = excused.find({version.domain, version.name}); found != excused.end())
+      ADD_FAILURE() << text_of(version) << " is implemented; it is listed because " << found->second;
+}
+
+TEST(Coverage, OnlyVersionsOfOnnxAreImplemented) {
+  const auto defined = defined_by_onnx();
+  std::set<Version> deprecated;
+  for (const onnx::OpSchema& schema : onnx::OpSchemaRegistry::get_all_schemas_with_history())
+    if (schema.Deprecated()) deprecated.insert({schema.domain(), schema.Name(), schema.SinceVersion()});
+  for (const Version& version : implemented())
+    if (!defined.count(version) && !deprecated.count(version))
+      ADD_FAILURE() << text_of(version) << " is implemented, but ONNX has no such version";
+}
+
+}  // namespace
+}  // namespace sardonyx
