@@ -80,8 +80,6 @@ const Missing missing[] = {
      "sequences are not supported"},
     {"", "Optional OptionalGetElement OptionalHasElement", "optional values are not supported"},
     {"", "RegexFullMatch StringConcat StringNormalizer StringSplit", "strings are not supported"},
-    {"", "ImageDecoder",
-     "image formats are for the host to decode: most need libraries that are not there at run time"},
     {"ai.onnx.ml", "CastMap DictVectorizer ZipMap", "maps are not supported"},
     {"ai.onnx.ml", "CategoryMapper", "strings are not supported"},
     {"ai.onnx.preview.training", "Gradient", "graphs are not differentiated"},
