@@ -38,6 +38,7 @@ struct TestOptions : CommonOptions {
   size_t jobs = 0;  // 0: one per processor
   double timeout = 60;
   size_t floor = 0;
+  std::vector<std::string> shares;  // DEVICE=PERCENT: of the groups, at least
   bool strict = false;  // an operator, type or version that is not supported counts as a failure
   bool verbose = false;
   Tolerance tolerance;

@@ -101,6 +101,9 @@ void add_commands(CLI::App& app, Options& options, int& exit_code) {
                    "file of lines `name: reason`: such failures are skips, and to pass there is an error")
       ->option_text("FILE");
   test->add_option("--floor", options.test.floor, "fail when fewer tests pass")->option_text("N");
+  add_repeatable(test, "--share", options.test.shares,
+                 "fail when a smaller share of the groups of all graphs runs on a device; repeat for more",
+                 "DEVICE=PERCENT");
   test->add_option("--report", options.test.report, "write the JSON report there, too")->option_text("FILE");
   test->add_flag("--strict", options.test.strict, "what the library calls unsupported fails instead of being skipped");
   test->add_flag("-v,--verbose", options.test.verbose, "print passes and skips, too");

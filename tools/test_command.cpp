@@ -1,5 +1,6 @@
 // Conformance over ONNX's test folders, each test in a process of its own.
 #include <algorithm>
+#include <charconv>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
@@ -10,6 +11,7 @@
 #include <sstream>
 
 #include "runtime/base/status.h"
+#include "runtime/base/strings.h"
 #include "tools/commands.h"
 #include "tools/test_case.h"
 #include "tools/text.h"
@@ -25,10 +27,14 @@ using Json = nlohmann::ordered_json;
 enum class Verdict { Pass, Fail, Skip };
 constexpr const char* verdict_names[] = {"pass", "fail", "skip"};
 
+// How many groups of a graph run on each device.
+using Groups = std::map<std::string, size_t>;
+
 struct Outcome {
   Verdict verdict = Verdict::Fail;
   std::string reason;
   double seconds = 0;
+  Groups groups;
 };
 
 // Lines `name: reason`; empty ones and comments (#) aside.
@@ -94,10 +100,24 @@ std::string run_data_sets(const TestCase& test, Graph& graph, const Tolerance& t
   return "";
 }
 
-// What a worker does; its answer is the verdict's digit followed by the reason.
+// From the library's report, without the copies between devices; empty when it has none.
+Groups groups_of(const Graph& graph) {
+  Groups groups;
+  const std::string text = graph.report();
+  if (text.empty()) return groups;
+  const Json report = Json::parse(text, nullptr, false);
+  if (!report.is_array()) throw UsageError("the library's report is no JSON array");
+  for (const Json& group : report) {
+    if (group.value("primitives", "") != "copy") ++groups[group.value("device", "")];
+  }
+  return groups;
+}
+
+// What a worker does; its answer is JSON.
 std::string run_test(const TestCase& test, const Library& library, const TestOptions& options) {
   Verdict verdict = Verdict::Fail;
   std::string reason;
+  Groups groups;
   try {
     const Device device = pick_device(library, options.backend);
     BackendOptions properties = options.properties;
@@ -114,6 +134,7 @@ std::string run_test(const TestCase& test, const Library& library, const TestOpt
         reason = str("onnxGetBackendCompatibility says ", status_name(Status(compatible)),
                      ", but onnxInitGraph takes the model");
       } else {
+        groups = groups_of(graph);
         reason = run_data_sets(test, graph, options.tolerance);
         if (reason.empty()) verdict = Verdict::Pass;
         if (reason.empty() && extended) reason = "with empty tensors (onnxx_empty)";
@@ -127,7 +148,8 @@ std::string run_test(const TestCase& test, const Library& library, const TestOpt
   } catch (const std::exception& error) {
     reason = error.what();
   }
-  return str(int(verdict), reason);
+  const Json answer = {{"verdict", int(verdict)}, {"reason", reason}, {"groups", groups}};
+  return answer.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string last_line(const std::string& text) {
@@ -148,8 +170,10 @@ Outcome judge(const WorkerResult& result, double timeout) {
     const std::string said = last_line(result.errors);
     if (!said.empty()) outcome.reason += str(" (", said, ")");
   } else {
-    outcome.verdict = Verdict(result.text[0] - '0');
-    outcome.reason = result.text.substr(1);
+    const Json answer = Json::parse(result.text);
+    outcome.verdict = Verdict(answer["verdict"].get<int>());
+    outcome.reason = answer["reason"].get<std::string>();
+    outcome.groups = answer["groups"].get<Groups>();
   }
   return outcome;
 }
@@ -159,12 +183,54 @@ std::string one_line(std::string text) {
   return text;
 }
 
+size_t count_of(const Groups& groups) {
+  size_t count = 0;
+  for (const auto& [device, here] : groups) count += here;
+  return count;
+}
+
+// "; groups: 40 on opencl:0, 2 on cpu"
+std::string groups_text(const Groups& groups) {
+  std::vector<std::string> parts;
+  for (const auto& [device, count] : groups) parts.push_back(str(count, " on ", device));
+  return parts.empty() ? "" : "; groups: " + join(parts, ", ");
+}
+
+// Device and percentage of an option DEVICE=PERCENT.
+std::pair<std::string, double> parse_share(const std::string& option) {
+  const size_t equals = option.rfind('=');
+  double percent = -1;
+  if (equals != std::string::npos) {
+    const char* end = option.data() + option.size();
+    const auto [rest, error] = std::from_chars(option.data() + equals + 1, end, percent);
+    if (error != std::errc() || rest != end) percent = -1;
+  }
+  if (!(percent >= 0 && percent <= 100)) throw UsageError(str("--share ", option, ": write DEVICE=PERCENT"));
+  return {option.substr(0, equals), percent};
+}
+
+// Says on stderr which devices got a smaller share of the groups than was asked for.
+bool shares_kept(const Groups& groups, const std::vector<std::string>& options) {
+  bool kept = true;
+  for (const std::string& option : options) {
+    const auto [device, percent] = parse_share(option);
+    const auto found = groups.find(device);
+    const size_t here = found == groups.end() ? 0 : found->second, total = count_of(groups);
+    if (double(here) * 100 >= percent * double(total) && total > 0) continue;
+    std::fprintf(stderr, "%zu of %zu groups run on %s, the share to keep is %g %%\n", here, total, device.c_str(),
+                 percent);
+    kept = false;
+  }
+  return kept;
+}
+
 }  // namespace
 
 int test_command(const TestOptions& options) {
   const auto tests = find_tests(options.folders, options.pattern);
   if (tests.empty()) throw UsageError(str("no test matches '", options.pattern, "'"));
   const auto skips = read_skip_list(options.skip_list);
+  for (const std::string& share : options.shares) parse_share(share);
   const Library library(options.library);
   const size_t jobs = options.jobs > 0 ? options.jobs : usable_processors();
 
@@ -181,6 +247,7 @@ int test_command(const TestOptions& options) {
   }
 
   size_t counts[3] = {};
+  Groups groups;
   std::vector<std::string> stale;
   Json report = {{"library", library.path()}, {"tests", Json::array()}};
   for (size_t i = 0; i < tests.size(); ++i) {
@@ -194,19 +261,25 @@ int test_command(const TestOptions& options) {
       }
     }
     ++counts[int(outcome.verdict)];
+    for (const auto& [device, count] : outcome.groups) groups[device] += count;
     report["tests"].push_back({{"name", tests[i].name},
                                {"result", verdict_names[int(outcome.verdict)]},
                                {"reason", outcome.reason},
-                               {"seconds", outcome.seconds}});
+                               {"seconds", outcome.seconds},
+                               {"groups", outcome.groups}});
     const bool shown = outcome.verdict == Verdict::Fail || options.verbose;
     if (shown && !options.json) {
-      std::printf("%s %s%s%s\n", verdict_names[int(outcome.verdict)], tests[i].name.c_str(),
-                  outcome.reason.empty() ? "" : ": ", one_line(outcome.reason).c_str());
+      std::printf("%s %s%s%s%s\n", verdict_names[int(outcome.verdict)], tests[i].name.c_str(),
+                  outcome.reason.empty() ? "" : ": ", one_line(outcome.reason).c_str(),
+                  groups_text(outcome.groups).c_str());
     }
   }
   const size_t passed = counts[int(Verdict::Pass)], failed = counts[int(Verdict::Fail)];
-  report["summary"] = {
-      {"passed", passed}, {"failed", failed}, {"skipped", counts[int(Verdict::Skip)]}, {"stale_skips", stale}};
+  report["summary"] = {{"passed", passed},
+                       {"failed", failed},
+                       {"skipped", counts[int(Verdict::Skip)]},
+                       {"stale_skips", stale},
+                       {"groups", groups}};
   if (!options.report.empty()) {
     std::ofstream file(options.report);
     if (!(file << report.dump(2) << "\n")) throw UsageError(str("cannot write ", options.report));
@@ -219,10 +292,11 @@ int test_command(const TestOptions& options) {
   if (options.json) {
     std::printf("%s\n", report.dump(2).c_str());
   } else {
-    std::printf("%zu passed, %zu failed, %zu skipped of %zu\n", passed, failed, counts[int(Verdict::Skip)],
-                tests.size());
+    std::printf("%zu passed, %zu failed, %zu skipped of %zu%s\n", passed, failed, counts[int(Verdict::Skip)],
+                tests.size(), groups_text(groups).c_str());
   }
-  return failed > 0 || !stale.empty() || too_few ? 1 : 0;
+  const bool placed = shares_kept(groups, options.shares);
+  return failed > 0 || !stale.empty() || too_few || !placed ? 1 : 0;
 }
 
 }  // namespace sardonyx::tools

@@ -20,7 +20,8 @@ std::optional<std::string> refusal(const tensor::LoweredKernel& kernel, const te
 // A program under construction.
 class ProgramText {
  public:
-  explicit ProgramText(const tensor::Target& target) : target_(target) {}
+  explicit ProgramText(const tensor::Target& target)
+      : target_(target), helpers_(target.kind == tensor::TargetKind::OpenClCpu) {}
   // Adds `kernel` as __kernel function `entry`. Throws Error(InternalError) on a body that was not lowered.
   Signature add(const tensor::LoweredKernel& kernel, const std::string& entry);
   Source finish() const;

@@ -34,11 +34,6 @@ Text relation(const Text& comparison, Type operand) {
   return "convert_int" + std::to_string(operand.lanes) + "(" + comparison + ")";
 }
 
-// A vector Bool as the mask that select() wants for `type`.
-Text select_mask(const Text& mask, Type type) {
-  return bits_of(type.dtype) == 32 ? mask : "convert_" + signed_name(type) + "(" + mask + ")";
-}
-
 Text broadcast(const Text& scalar, Type type) { return "((" + type_name(type) + ")(" + scalar + "))"; }
 
 // The value of an I64 literal.
@@ -60,6 +55,13 @@ Text index_arithmetic(Kind kind, const Text& a, const Text& b) {
   return "(" + a + (kind == Kind::Add ? " + " : kind == Kind::Sub ? " - " : " * ") + b + ")";
 }
 
+// 0, 1, 2 ...
+Text lane_numbers(Type type) {
+  Text list = "(" + type_name(type) + ")(";
+  for (int i = 0; i < type.lanes; ++i) list += (i ? ", " : "") + std::to_string(i);
+  return list + ")";
+}
+
 bool is_number(const Expr& e) {
   if (e->kind == Kind::Broadcast) return is_number(e->args[0]);
   return e->kind == Kind::FloatImm && e->float_value == e->float_value;
@@ -73,6 +75,20 @@ bool Emitter::loads(const Expr& e) {
   for (const Expr& a : e->args) result = result || loads(a);
   loads_[e.get()] = result;
   return result;
+}
+
+bool Emitter::stable(const Expr& e) {
+  if (auto found = stable_.find(e.get()); found != stable_.end()) return found->second;
+  bool result = e->kind != Kind::Load || place(e->buffer).input;
+  for (const Expr& a : e->args) result = result && stable(a);
+  stable_[e.get()] = result;
+  return result;
+}
+
+bool Emitter::worth_sharing(const Expr& e) {
+  if (e->type.lanes == 1) return false;
+  const bool loaded = e->kind == Kind::Load || (e->kind == Kind::Broadcast && e->args[0]->kind == Kind::Load);
+  return (loaded || e->type.dtype == DType::Bool) && stable(e);
 }
 
 void Emitter::count(const Expr& e) {
@@ -98,11 +114,23 @@ Text Emitter::named(const Text& text, Type type) {
   return name;
 }
 
+Text Emitter::shared(const Text& text, Type type) {
+  for (const auto& block : shared_) {
+    if (auto found = block.find(text); found != block.end()) return found->second;
+  }
+  return shared_.back()[text] = named(text, type);
+}
+
+Text Emitter::kept(const Expr& e, const Text& text) { return stable(e) ? shared(text, e->type) : named(text, e->type); }
+
 Text Emitter::value_of(const Expr& e) {
   if (leaf(e)) return compute(e);
   if (auto found = memo_.find(e.get()); found != memo_.end()) return found->second;
   Text text = compute(e);
-  if (uses_[e.get()] > 1 || text.size() > longest_inline) text = named(text, e->type);
+  if (worth_sharing(e)) {
+    text = shared(text, e->type);
+  } else if (uses_[e.get()] > 1 || text.size() > longest_inline)
+    text = named(text, e->type);
   memo_[e.get()] = text;
   memo_order_.push_back(e.get());
   return text;
@@ -217,8 +245,25 @@ Text Emitter::emit_division(const Expr& e) {
   return helpers_.division(e->kind, type) + "(" + a + ", " + b + ")";
 }
 
+Text Emitter::count_of_first(const Expr& condition) {
+  if (condition->kind != Kind::Lt && condition->kind != Kind::Le) return "";
+  const Expr &index = condition->args[0], &limit = condition->args[1];
+  const bool neighbours = index->kind == Kind::Ramp && expr::is_const(index->args[1], 1);
+  if (!neighbours || limit->kind != Kind::Broadcast || index->type.dtype != DType::I64) return "";
+  Text left = index_arithmetic(Kind::Sub, value_of(limit->args[0]), value_of(index->args[0]));
+  if (condition->kind == Kind::Le) left = index_arithmetic(Kind::Add, left, literal(int64_t{1}, DType::I64));
+  const Text all = literal(int64_t{index->type.lanes}, DType::I64);
+  const Text text = "(int)clamp(" + left + ", 0L, " + all + ")";
+  return stable(condition) ? shared(text, {DType::I32, 1}) : named(text, {DType::I32, 1});
+}
+
 Text Emitter::emit_compare(const Expr& e) {
   Type operand = e->args[0]->type;
+  // In 32 bits, as wide as the result.
+  if (const Text first = count_of_first(e); !first.empty()) {
+    return "((int" + std::to_string(operand.lanes) + ")(" + first + ") > " + lane_numbers({DType::I32, operand.lanes}) +
+           ")";
+  }
   Text a = value_of(e->args[0]), b = value_of(e->args[1]);
   if (operand.dtype == DType::Bool && operand.lanes > 1) {  // true is -1 there
     if (e->kind == Kind::Lt) return "(~" + a + " & " + b + ")";
@@ -241,8 +286,9 @@ Text Emitter::emit_min_max(const Expr& e) {
   bool minimum = e->kind == Kind::Min;
   if (e->type.dtype == DType::Bool) return "(" + a + (minimum ? " & " : " | ") + b + ")";
   if (!is_float(e->type.dtype)) return Text(minimum ? "min(" : "max(") + a + ", " + b + ")";
-  if (is_number(e->args[0])) std::swap(a, b);  // then one comparison is enough
-  return helpers_.min_max(minimum, e->type) + "(" + a + ", " + b + ")";
+  if (is_number(e->args[0])) std::swap(a, b);
+  const bool number = is_number(e->args[0]) || is_number(e->args[1]);
+  return helpers_.min_max(minimum, e->type, number) + "(" + a + ", " + b + ")";
 }
 
 Text Emitter::emit_select(const Expr& e) {
@@ -262,14 +308,12 @@ Text Emitter::emit_select(const Expr& e) {
   Text c = value_of(condition);
   Text a = arm(e->args[1], true), b = arm(e->args[2], false);
   if (condition->type.lanes == 1) return typed(c + " ? " + a + " : " + b, e->type);
-  return "select(" + b + ", " + a + ", " + select_mask(c, e->type) + ")";
+  return blend(c, a, b, e->type);
 }
 
 Text Emitter::emit_ramp(const Expr& e) {
   Type type = e->type;
-  Text lanes = "(" + type_name(type) + ")(";
-  for (int i = 0; i < type.lanes; ++i) lanes += (i ? ", " : "") + std::to_string(i);
-  lanes += ")";
+  Text lanes = lane_numbers(type);
   if (!expr::is_const(e->args[1], 1)) lanes = broadcast(value_of(e->args[1]), type) + " * " + lanes;
   return "(" + broadcast(value_of(e->args[0]), type) + " + " + lanes + ")";
 }

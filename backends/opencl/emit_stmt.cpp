@@ -21,6 +21,8 @@ using Text = std::string;
 
 namespace {
 
+constexpr int64_t most_pieces = 128;  // variables that a Register buffer may become
+
 bool has(const Stmt& body, const std::function<bool(const StmtNode&)>& what) {
   bool found = false;
   tensor::visit(body, [&](const Stmt& s) {
@@ -43,7 +45,11 @@ int64_t count_of(const Buffer& buffer, size_t first_dim) {
 }  // namespace
 
 Emitter::Emitter(const tensor::LoweredKernel& kernel, const tensor::Target& target, Helpers& helpers)
-    : kernel_(kernel), target_(target), helpers_(helpers), body_(split_vectors(kernel.body)) {
+    : kernel_(kernel),
+      target_(target),
+      helpers_(helpers),
+      body_(split_vectors(kernel.body)),
+      pieces_(register_pieces(body_)) {
   signature_.outputs = kernel.outputs;
   signature_.inputs = int(kernel.buffers.size()) - kernel.outputs;
   signature_.symbols = int(kernel.symbols.size());
@@ -60,17 +66,27 @@ void Emitter::line(const Text& text) {
 void Emitter::open(const Text& text) {
   line(text);
   ++depth_;
+  shared_.emplace_back();
 }
 
-void Emitter::close(const Text& text) {
+void Emitter::close() {
+  shared_.pop_back();
   --depth_;
-  line(text);
+  line("}");
+}
+
+void Emitter::open_else() {
+  shared_.back().clear();
+  --depth_;
+  line("} else {");
+  ++depth_;
 }
 
 Text Emitter::emit(const std::string& entry) {
   find_barrier();
   Text head = "__kernel ";
-  if (kernel_.lanes > 1) {
+  // On a CPU a work-item without lanes is a group of its own; a compiler that knows makes no loop over work-items.
+  if (kernel_.lanes > 1 || target_.kind == tensor::TargetKind::OpenClCpu) {
     head += "__attribute__((reqd_work_group_size(" + std::to_string(kernel_.lanes) + ", 1, 1))) ";
   }
   head += "void " + entry + "(" + parameters() + ") {\n";
@@ -88,7 +104,7 @@ Text Emitter::parameters() {
             number + ", ";
     Text pointee = (i < first_output ? "const " : "") + memory_type_name({kernel_.buffers[i]->dtype, 1});
     line("__global " + pointee + "* b" + number + " = (__global " + pointee + "*)(a" + number + " + o" + number + ");");
-    places_[kernel_.buffers[i].get()] = {"b" + number, Space::Global};
+    places_[kernel_.buffers[i].get()] = {"b" + number, Space::Global, i < first_output};
   }
   for (size_t i = 0; i < kernel_.symbols.size(); ++i) {
     Text name = "d" + std::to_string(i);
@@ -225,17 +241,31 @@ void Emitter::emit_allocate(const StmtNode& allocate) {
   if (buffer->scope == Buffer::Scope::Register) {
     bool per_lane = kernel_.lanes > 1 && !lane_;  // its first dim is the lane
     if (per_lane) lane_private_.insert(buffer.get());
-    places_[buffer.get()] = {fresh('r'), Space::Private};
-    line(memory_type_name({buffer->dtype, 1}) + " " + place(buffer).pointer + "[" +
-         std::to_string(count_of(*buffer, per_lane ? 1 : 0)) + "];");
+    declare_registers(*buffer, count_of(*buffer, per_lane ? 1 : 0));
   }
   emit(allocate.body[0]);
+}
+
+void Emitter::declare_registers(const Buffer& buffer, int64_t count) {
+  const Text name = fresh('r');
+  auto found = pieces_.find(&buffer);
+  const int piece = found == pieces_.end() ? 0 : found->second.lanes;
+  if (piece == 0 || count % piece != 0 || count / piece > most_pieces) {
+    places_[&buffer] = {name, Space::Private, false};
+    return line(memory_type_name({buffer.dtype, 1}) + " " + name + "[" + std::to_string(count) + "];");
+  }
+  places_[&buffer] = {name, Space::Private, false, piece};
+  Text list;
+  const Text type = type_name({buffer.dtype, piece}), value = found->second.masked ? " = (" + type + ")(0)" : "";
+  for (int64_t i = 0; i < count / piece; ++i) list += (i ? ", " : " ") + name + "_" + std::to_string(i) + value;
+  line(type + list + ";");
 }
 
 void Emitter::emit_for(const StmtNode& loop) {
   if (loop.for_kind == ForKind::Unrolled) {
     for (int64_t i = 0; i < *expr::as_int(loop.extent); ++i) {
       variables_[loop.var.get()] = literal(i, DType::I64);  // every copy has names of its own
+      unrolled_[loop.var.get()] = i;
       emit(loop.body[0]);
     }
     return;
@@ -263,37 +293,35 @@ void Emitter::emit_lane_loop(const StmtNode& loop) {
 }
 
 void Emitter::emit_if(const StmtNode& branch) {
-  Text condition = evaluate(branch.condition);
-  if (int lanes = branch.condition->type.lanes; lanes > 1) {
+  if (branch.condition->type.lanes > 1) {
+    start({&branch.condition});
     Guard outer = guard_;
-    condition = named(condition, branch.condition->type);
-    guard_ = both(outer, {condition, lanes});
+    const Guard yes = guard_of(branch.condition, true), no = guard_of(branch.condition, false);
+    guard_ = both(outer, yes);
     emit(branch.body[0]);
     if (branch.body.size() > 1) {
-      guard_ = both(outer, {"(~" + condition + ")", lanes});
+      guard_ = both(outer, no);
       emit(branch.body[1]);
     }
     guard_ = outer;
     return;
   }
-  open("if (" + condition + ") {");
+  open("if (" + evaluate(branch.condition) + ") {");
   emit(branch.body[0]);
   if (branch.body.size() > 1) {
-    close("} else {");
-    ++depth_;
+    open_else();
     emit(branch.body[1]);
   }
   close();
 }
 
 void Emitter::open_check(const StmtNode& check) {
-  Guard bad{evaluate(check.condition), check.condition->type.lanes};
-  bad.text = (bad.lanes == 1 ? "(!" : "(~") + bad.text + ")";
-  bad = guard_.lanes > bad.lanes ? both(bad, {any(guard_), 1}) : both(guard_, bad);
+  start({&check.condition});
+  Guard bad = guard_of(check.condition, false);
+  bad = guard_.lanes > bad.lanes ? both(bad, {any(guard_), 1, ""}) : both(guard_, bad);
   open("if (" + any(bad) + ") {");
   line("atomic_cmpxchg(status, 0, " + std::to_string(check.code) + ");");
-  close("} else {");
-  ++depth_;
+  open_else();
 }
 
 void Emitter::emit_store(const StmtNode& store) {

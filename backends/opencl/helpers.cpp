@@ -82,6 +82,9 @@ std::string Helpers::define(const std::string& name, Type type, std::string defi
       case 'N':
         text += type.lanes == 1 ? "" : std::to_string(type.lanes);
         break;
+      case 'H':
+        text += memory_type_name({type.dtype, type.lanes / 2});
+        break;
       case 'P':
         text += space_name(space);
         break;
@@ -93,12 +96,45 @@ std::string Helpers::define(const std::string& name, Type type, std::string defi
   return name;
 }
 
-std::string Helpers::min_max(bool minimum, Type type) {
+std::string Helpers::whole_vector(Type type) {
+  return define("vector_" + suffix(type), type,
+                "typedef struct __attribute__((packed, aligned(sizeof($E)))) { $M v; } $F;\n");
+}
+
+std::string Helpers::vector_load(Space space, Type type, const std::string& pointer) {
+  if (!whole_vectors_) return "vload" + std::to_string(type.lanes) + "(0, " + pointer + ")";
+  return "((const " + std::string(space_name(space)) + " " + whole_vector(type) + "*)(" + pointer + "))->v";
+}
+
+std::string Helpers::vector_store(Space space, Type type, const std::string& pointer, const std::string& value) {
+  if (!whole_vectors_) return "vstore" + std::to_string(type.lanes) + "(" + value + ", 0, " + pointer + ");";
+  return "((" + std::string(space_name(space)) + " " + whole_vector(type) + "*)(" + pointer + "))->v = " + value + ";";
+}
+
+std::string Helpers::over_lanes(const char* what, const char* op, int lanes) {
+  // all() and any() may be a branch per lane.
+  const std::string joined = std::string("m.lo ") + op + " m.hi";
+  const std::string rest = lanes > 2 ? over_lanes(what, op, lanes / 2) : "";
+  return define(
+      what + std::to_string(lanes), {DType::Bool, lanes},
+      "static int $F($T m) { return " + (lanes > 2 ? rest + "(" + joined + ")" : "(" + joined + ") != 0") + "; }\n");
+}
+
+std::string Helpers::every(int lanes) { return over_lanes("every_", "&", lanes); }
+
+std::string Helpers::some(int lanes) { return over_lanes("some_", "|", lanes); }
+
+std::string Helpers::min_max(bool minimum, Type type, bool number) {
   // b wins only when the comparison is true, so a NaN in a stays; a NaN in b needs a second look.
-  std::string wins = minimum ? "b < a" : "b > a";
-  return define((minimum ? "min_" : "max_") + suffix(type), type,
-                type.lanes == 1 ? "static $T $F($T a, $T b) { return " + wins + " || b != b ? b : a; }\n"
-                                : "static $T $F($T a, $T b) { return select(a, b, (" + wins + ") | (b != b)); }\n");
+  const std::string wins = minimum ? "b < a" : "b > a";
+  const std::string name = std::string(minimum ? "min_" : "max_") + (number ? "number_" : "") + suffix(type);
+  if (type.lanes == 1) {
+    return define(name, type,
+                  "static $T $F($T a, $T b) { return " + wins + (number ? "" : " || b != b") + " ? b : a; }\n");
+  }
+  return define(
+      name, type,
+      "static $T $F($T a, $T b) { return select(a, b, " + (number ? wins : "(" + wins + ") | (b != b)") + "); }\n");
 }
 
 std::string Helpers::division(Kind kind, Type type) {
@@ -189,8 +225,8 @@ std::string Helpers::reduce(Function function, Type type) {
   std::string name = std::string("reduce_") + names[int(function) - int(Function::ReduceAdd)] + "_" + suffix(type);
   Type half{type.dtype, type.lanes / 2}, scalar{type.dtype, 1};
   if (type.dtype == DType::Bool) {
-    bool every = function == Function::ReduceMul || function == Function::ReduceMin;
-    return define(name, type, "static int $F($T x) { return " + std::string(every ? "all" : "any") + "(x); }\n");
+    bool all = function == Function::ReduceMul || function == Function::ReduceMin;
+    return all ? every(type.lanes) : some(type.lanes);
   }
   bool extreme = function == Function::ReduceMin || function == Function::ReduceMax;
   auto join = [&](const std::string& a, const std::string& b) {
@@ -212,9 +248,44 @@ std::string Helpers::reduce(Function function, Type type) {
 std::string Helpers::masked_load(Space space, Type type) {
   return define(memory_name("masked_load", space, type), type,
                 "static $M $F(const $P $E* p, int$N m) {\n"
-                "  if (all(m)) return vload$N(0, p);\n"
-                "  $M v = ($M)(0);\n" +
+                "  if (" +
+                    every(type.lanes) + "(m)) return " + vector_load(space, type, "p") +
+                    ";\n"
+                    "  $M v = ($M)(0);\n" +
                     per_lane(type.lanes, "  if (m.$L) v.$L = p[$I];\n") + "  return v;\n}\n",
+                space);
+}
+
+std::string Helpers::load_part(Space space, Type type) {
+  const std::string name = memory_name("load_part", space, type);
+  if (type.lanes == 1) {
+    return define(name, type, "static $M $F(const $P $E* p, int n) { return n > 0 ? *p : ($E)0; }\n", space);
+  }
+  const Type half{type.dtype, type.lanes / 2};
+  const std::string n = std::to_string(half.lanes), rest = load_part(space, half);
+  return define(name, type,
+                "static $M $F(const $P $E* p, int n) {\n"
+                "  const int whole = n >= " +
+                    n +
+                    ";\n"
+                    "  $H h = ($H)(0);\n"
+                    "  if (whole) {\n    h = " +
+                    (half.lanes == 1 ? "*p" : vector_load(space, half, "p")) +
+                    ";\n"
+                    "    p += " +
+                    n + ";\n    n -= " + n +
+                    ";\n  }\n"
+                    "  const $H r = " +
+                    rest +
+                    "(p, n);\n"
+                    "  return whole ? ($M)(h, r) : ($M)(r, ($H)(0));\n}\n",
+                space);
+}
+
+std::string Helpers::load_first(Space space, Type type) {
+  return define(memory_name("load_first", space, type), type,
+                "static $M $F(const $P $E* p, int n) {\n  if (n >= $N) return " + vector_load(space, type, "p") +
+                    ";\n  return " + load_part(space, type) + "(p, n);\n}\n",
                 space);
 }
 
@@ -229,8 +300,36 @@ std::string Helpers::gather(Space space, Type type, bool masked) {
 std::string Helpers::masked_store(Space space, Type type) {
   return define(memory_name("masked_store", space, type), type,
                 "static void $F($P $E* p, $M v, int$N m) {\n"
-                "  if (all(m)) {\n    vstore$N(v, 0, p);\n    return;\n  }\n" +
+                "  if (" +
+                    every(type.lanes) + "(m)) {\n    " + vector_store(space, type, "p", "v") + "\n    return;\n  }\n" +
                     per_lane(type.lanes, "  if (m.$L) p[$I] = v.$L;\n") + "}\n",
+                space);
+}
+
+std::string Helpers::store_part(Space space, Type type) {
+  const std::string name = memory_name("store_part", space, type);
+  if (type.lanes == 1) {
+    return define(name, type, "static void $F($P $E* p, $M v, int n) {\n  if (n > 0) *p = v;\n}\n", space);
+  }
+  const Type half{type.dtype, type.lanes / 2};
+  const std::string n = std::to_string(half.lanes), rest = store_part(space, half);
+  return define(name, type,
+                "static void $F($P $E* p, $M v, int n) {\n"
+                "  $H h = v.lo;\n"
+                "  if (n >= " +
+                    n + ") {\n    " + (half.lanes == 1 ? "*p = h;" : vector_store(space, half, "p", "h")) +
+                    "\n    p += " + n + ";\n    n -= " + n +
+                    ";\n    h = v.hi;\n  }\n"
+                    "  " +
+                    rest + "(p, h, n);\n}\n",
+                space);
+}
+
+std::string Helpers::store_first(Space space, Type type) {
+  return define(memory_name("store_first", space, type), type,
+                "static void $F($P $E* p, $M v, int n) {\n  if (n >= $N) {\n    " +
+                    vector_store(space, type, "p", "v") + "\n  } else {\n    " + store_part(space, type) +
+                    "(p, v, n);\n  }\n}\n",
                 space);
 }
 

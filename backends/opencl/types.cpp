@@ -77,6 +77,12 @@ std::string suffix(Type type) {
   return with_lanes(std::string(dtype_name(type.dtype)) + (type.lanes == 1 ? "" : "x"), type.lanes);
 }
 
+std::string blend(const std::string& mask, const std::string& yes, const std::string& no, Type type) {
+  // The mask of select() has elements as wide as those it chooses from.
+  const bool fits = bits_of(type.dtype) == 32;
+  return "select(" + no + ", " + yes + ", " + (fits ? mask : "convert_" + signed_name(type) + "(" + mask + ")") + ")";
+}
+
 std::string literal(int64_t value, DType dtype) {
   std::string digits = std::to_string(value);  // knows no locale
   switch (dtype) {

@@ -19,6 +19,9 @@ std::string signed_name(expr::Type type);
 std::string suffix(expr::Type type);
 int bits_of(DType dtype);
 
+// `mask`, a vector Bool, decides lane by lane between values of `type`.
+std::string blend(const std::string& mask, const std::string& yes, const std::string& no, expr::Type type);
+
 // Literals carry their type. A negative one is in parentheses.
 std::string literal(int64_t value, DType dtype);
 std::string literal(double value, DType dtype);  // exact; the bits of F16 and BF16

@@ -38,7 +38,8 @@ bool keeps_groups_apart(const TileProblem& tile, int64_t width) {
 
 std::vector<TileShape> shapes(const TileProblem& tile, const Target& target) {
   int lanes = std::max(1, target.vector_bytes / int(size_of(tile.dtype)));
-  bool wide = target.vector_registers >= 32;
+  // OpenCL compilers take their time over large tiles, and gain a few percent at most.
+  bool wide = target.vector_registers >= 32 && target.kind == tensor::TargetKind::Host;
   auto table = wide ? std::span<const Shape>(wide_tiles) : std::span<const Shape>(narrow_tiles);
   int64_t rows = tile.row_axis < 0 ? 1 : typical(tile.axes[size_t(tile.row_axis)].extent);
   int64_t vectors = (typical(tile.axes[size_t(tile.vector_axis)].extent) + lanes - 1) / lanes;

@@ -449,6 +449,9 @@ class TileBuilder {
     return all;
   }
 
+  // OpenCL has no masked stores: a partial vector is a branch per part, which compilers should meet once per tile.
+  bool stores_in_loop(const Tile& t) const { return target_.kind != tensor::TargetKind::Host && (t.mask || t.clamp); }
+
   Stmt tile_code(const Tile& t) const {
     BufferPtr acc = make_buffer("acc", tile_.dtype, {Expr(t.rows), Expr(int64_t{t.vectors} * shape_.lanes)},
                                 Buffer::Scope::Register);
@@ -460,7 +463,7 @@ class TileBuilder {
     parts.push_back(reduction(t, acc, 0, {}, 0));
     double cost = 0;
     for (const Map::Output& out : tile_.epilogue) cost += scalar_cost_ns(out.value);
-    if (cost < 6 || t.rows * t.vectors <= 2) {
+    if (t.rows * t.vectors <= 2 || (cost < 6 && !stores_in_loop(t))) {
       parts.push_back(for_points(t, t.rows, [&](const Expr& i, const Expr& q) {
         Stmt s = stores(t, t.row0 + i, q, expr::load(acc, {i, q}));
         return t.clamp ? tensor::make_if(t.row0 + i < row_.extent, s) : s;
@@ -468,7 +471,9 @@ class TileBuilder {
       return tensor::make_allocate(acc, tensor::make_block(std::move(parts)));
     }
     // A long epilogue would be copied for every vector: the tile goes through L1 instead.
-    BufferPtr spill = make_buffer("tile", tile_.dtype, acc->dims, Buffer::Scope::Scratch);
+    const bool host = target_.kind == tensor::TargetKind::Host;
+    BufferPtr spill =
+        make_buffer("tile", tile_.dtype, acc->dims, host ? Buffer::Scope::Scratch : Buffer::Scope::Register);
     parts.push_back(for_points(t, t.rows, [&](const Expr& i, const Expr& q) {
       return tensor::make_store(spill, {i, q}, expr::load(acc, {i, q}));
     }));

@@ -67,8 +67,8 @@ class TestCommand : public testing::Test {
     const int code = test_command(options_);
     testing::internal::GetCapturedStdout();
     errors_ = testing::internal::GetCapturedStderr();
-    const auto report = nlohmann::json::parse(std::ifstream(options_.report));
-    for (const auto& test : report["tests"]) {
+    report_ = nlohmann::json::parse(std::ifstream(options_.report));
+    for (const auto& test : report_["tests"]) {
       results_[test["name"]] = test["result"].get<std::string>() + ": " + test["reason"].get<std::string>();
     }
     return code;
@@ -78,6 +78,7 @@ class TestCommand : public testing::Test {
   fs::path root_;
   TestOptions options_;
   std::map<std::string, std::string> results_;
+  nlohmann::json report_;
   std::string errors_;
 };
 
@@ -113,6 +114,41 @@ TEST_F(TestCommand, FailsBelowTheFloor) {
   options_.floor = 2;
   EXPECT_EQ(run(), 1);
   EXPECT_NE(errors_.find("the floor is 2"), std::string::npos);
+}
+
+TEST_F(TestCommand, CountsGroupsPerDevice) {
+  add("a", "placed");
+  add("b", "placed wrong");
+  add("c", "fine");
+  add("d", "placed crashing");
+  EXPECT_EQ(run(), 1);
+  const nlohmann::json each = {{"cpu", 1}, {"toy:0", 2}};
+  EXPECT_EQ(report_["tests"][0]["groups"], each);
+  EXPECT_EQ(report_["tests"][1]["groups"], each) << "where a graph runs does not depend on its answers";
+  EXPECT_EQ(report_["tests"][2]["groups"], nlohmann::json::object());
+  EXPECT_EQ(report_["tests"][3]["groups"], nlohmann::json::object());
+  EXPECT_EQ(report_["summary"]["groups"], (nlohmann::json{{"cpu", 2}, {"toy:0", 4}}));
+}
+
+TEST_F(TestCommand, FailsBelowAShareOfTheGroups) {
+  add("a", "placed");
+  options_.shares = {"toy:0=66.5", "cpu=33"};
+  EXPECT_EQ(run(), 0);
+  options_.shares = {"toy:0=67"};
+  EXPECT_EQ(run(), 1);
+  EXPECT_NE(errors_.find("2 of 3 groups run on toy:0, the share to keep is 67 %"), std::string::npos) << errors_;
+  options_.shares = {"elsewhere=1"};
+  EXPECT_EQ(run(), 1);
+}
+
+TEST_F(TestCommand, RefusesSharesThatAreNone) {
+  add("a", "placed");
+  for (const char* share : {"toy:0", "toy:0=", "toy:0=many", "toy:0=101", "toy:0=-1", "toy:0=nan"}) {
+    options_.shares = {share};
+    EXPECT_THROW(run(), UsageError) << share;
+    testing::internal::GetCapturedStdout();
+    testing::internal::GetCapturedStderr();
+  }
 }
 
 TEST_F(TestCommand, StrictTakesNoExcuse) {
