@@ -47,7 +47,7 @@ llvm::Type* Emitter::register_type(expr::Type type) {
       scalar = b_.getInt1Ty();
       break;
     default:
-      check(is_integer(type.dtype), "no machine type for ", dtype_name(type.dtype));
+      check(is_integer(type.dtype) || is_mini_float(type.dtype), "no machine type for ", dtype_name(type.dtype));
       scalar = b_.getIntNTy(unsigned(bits_of(type.dtype)));
   }
   return type.lanes == 1 ? scalar : llvm::FixedVectorType::get(scalar, unsigned(type.lanes));
