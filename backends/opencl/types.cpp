@@ -40,6 +40,7 @@ std::string scalar_name(DType dtype) {
     case DType::I64:
       return "long";
     case DType::U64:
+    case DType::Complex64:  // only moved
       return "ulong";
     default:
       if (is_mini_float(dtype)) return "uchar";

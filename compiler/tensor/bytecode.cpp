@@ -260,6 +260,12 @@ void put_element(uint8_t* bytes, int64_t index, T value) {
   std::memcpy(bytes + index * int64_t(sizeof(T)), &value, sizeof(T));
 }
 
+Value load_words(const uint8_t* bytes, size_t size, int64_t index) {
+  Value result{.words = {0, 0}};
+  std::memcpy(result.words, bytes + index * int64_t(size), size);
+  return result;
+}
+
 [[noreturn]] void out_of_range(const Access& access, const std::vector<Value>& registers) {
   std::vector<int64_t> index, extents;
   for (const Access::Dim& dim : access.dims) {
@@ -326,6 +332,7 @@ Value load_element(const uint8_t* bytes, DType dtype, int64_t index) {
     default:
       if (const MiniFloat* format = mini_float(dtype)) return {.f = decode_mini(*format, bytes[index])};
       if (is_packed(dtype)) return {.i = extend_element(bytes[index], dtype)};
+      if (is_complex(dtype)) return load_words(bytes, size_of(dtype), index);
   }
   fail(Status::InternalError, "internal error: interpretation of ", dtype_name(dtype), " elements");
 }
@@ -345,6 +352,10 @@ void store_element(uint8_t* bytes, DType dtype, int64_t index, Value value) {
     default:
       if (const MiniFloat* format = mini_float(dtype))
         return put_element(bytes, index, encode_mini(*format, float(value.f)));
+      if (is_complex(dtype)) {
+        std::memcpy(bytes + index * int64_t(size_of(dtype)), value.words, size_of(dtype));
+        return;
+      }
   }
   switch (size_of(dtype)) {
     case 1:

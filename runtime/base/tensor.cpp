@@ -77,6 +77,10 @@ void Tensor::set_double(int64_t i, double value) {
     raw()[i] = encode_mini(*format, float(value));
   else if (is_packed(dtype_))
     raw()[i] = uint8_t(extend_element(int64_t(value), dtype_));
+  else if (dtype_ == DType::Complex64)
+    data<float>()[2 * i] = float(value), data<float>()[2 * i + 1] = 0;
+  else if (dtype_ == DType::Complex128)
+    data<double>()[2 * i] = value, data<double>()[2 * i + 1] = 0;
   else
     fail(Status::UnsupportedDatatype, "no numeric value in a tensor of ", dtype_name(dtype_));
 }

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <bit>
 #include <cmath>
 #include <map>
 #include <random>
@@ -82,7 +84,9 @@ TEST(MiniFloat, EveryCodeHasTheValueOfItsFormat) {
       const float expected = is_nan_code(s, code) ? NAN : float(code >= sign_bit(s) ? -magnitude : magnitude);
       const float actual = decode_mini(format, uint8_t(code));
       EXPECT_TRUE(same(actual, expected, s.negative_zero)) << actual << " is not " << expected;
-      if (!std::isnan(expected)) EXPECT_EQ(encode_mini(format, expected), code);
+      if (!std::isnan(expected)) {
+        EXPECT_EQ(encode_mini(format, expected), code);
+      }
     }
     EXPECT_EQ(format.maximum, magnitudes(s).back());
   }

@@ -146,6 +146,32 @@ TEST(Pointwise, MovedCodesKeepTheirBits) {
   }
 }
 
+TEST(Pointwise, ComplexNumbersMove) {
+  for (DType dtype : {DType::Complex64, DType::Complex128}) {
+    Tensor numbers(dtype, {5, 21});
+    for (int64_t i = 0; i < numbers.bytes(); ++i) numbers.raw()[i] = uint8_t(i * 37 + i / 256);
+    ProgramBuilder b;
+    Term x = b.input("x", dtype, {5, 21}), c = b.input("c", DType::Bool, {5});
+    b.output({dtype, {21, 5}, [=](const Index& i) {
+                return expr::select(c.at({i[1]}), x.at({i[1], i[0]}), x.at({i[1], Expr(20) - i[0]}));
+              }});
+    const Problem problem{b.finish(), {}};
+    const std::vector<Tensor> inputs{numbers,
+                                     Tensor::of<uint8_t>(DType::Bool, {5}, std::vector<uint8_t>{1, 0, 1, 1, 0})};
+    const Tensor want = tensor::interpret(problem.program, inputs, {})[0];
+    for (int64_t i = 0; i < 21; ++i)
+      for (int64_t k = 0; k < 5; ++k) {
+        const int64_t from = k * 21 + (k == 1 || k == 4 ? 20 - i : i), size = int64_t(size_of(dtype));
+        ASSERT_EQ(std::memcmp(want.raw() + (i * 5 + k) * size, numbers.raw() + from * size, size_t(size)), 0);
+      }
+    for (const char* family : {"loops", "pointwise"})
+      for (const auto& proposal : sketch::family_of(family)->propose(problem, cpu::host_target(), nullptr)) {
+        const auto lowered = sketch::family_of(family)->lower(problem, proposal.point, cpu::host_target());
+        EXPECT_TRUE(same_bits(Runner(problem, std::get<Lowered>(lowered)).run(inputs, {}).outputs[0], want)) << family;
+      }
+  }
+}
+
 TEST(Pointwise, IntegerDivisionFloorsAndTruncates) {
   for (DType dtype : {DType::I8, DType::U8, DType::I32, DType::I64}) {
     ProgramBuilder b;
