@@ -204,7 +204,11 @@ class PrimitiveSweep : public testing::TestWithParam<Cell> {
                                         Op::gather_elements, Op::gather_nd, Op::yield,  Op::dims_tensor};
     Graph graph;
     Maker maker(graph, DType::F32, false);
-    GetParam().primitive->make(maker);
+    try {
+      GetParam().primitive->make(maker);
+    } catch (const Error&) {
+      return false;  // not for floats
+    }
     return std::all_of(graph.body().nodes().begin(), graph.body().nodes().end(),
                        [](const auto& node) { return moving.count(node->op) != 0; });
   }
