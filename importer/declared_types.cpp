@@ -8,11 +8,8 @@ namespace sardonyx::importer {
 
 namespace {
 
-// Types that can enter and leave a graph: everything that is computed with, except complex numbers.
-bool is_io_dtype(int data_type) {
-  DType dtype = supported_dtype(data_type);
-  return dtype != DType::None && dtype != DType::Complex64 && dtype != DType::Complex128;
-}
+// Types that can enter and leave a graph.
+bool is_io_dtype(int data_type) { return supported_dtype(data_type) != DType::None; }
 
 std::string shown_type(const proto::ValueInfoProto& info) {
   if (!info.type().has_tensor_type()) return "is not a tensor";

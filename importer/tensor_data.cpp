@@ -8,6 +8,7 @@
 #include "importer/external_data.h"
 #include "importer/limits.h"
 #include "importer/onnx_model.pb.h"
+#include "runtime/base/packing.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::importer {
@@ -121,6 +122,27 @@ std::optional<Bytes> raw_data_of(const TensorProto& tensor, const Sources& sourc
 
 bool is_external(const TensorProto& tensor) { return tensor.data_location() == TensorProto::EXTERNAL; }
 
+Bytes raw_bytes(const TensorProto& tensor, const Sources& sources, size_t bytes) {
+  std::optional<Bytes> raw = raw_data_of(tensor, sources);
+  check(raw && raw->size() == bytes, "tensor '", tensor.name(), "' was not checked");
+  return *raw;
+}
+
+// The bytes of a tensor whose elements are packed, wherever they are.
+void copy_packed(const TensorProto& tensor, const Sources& sources, size_t bytes, Tensor& to) {
+  std::vector<uint8_t> packed(bytes);
+  if (is_external(tensor)) {
+    ExternalData(tensor, sources.external_dir, int64_t(bytes)).read(packed.data());
+  } else if (tensor.int32_data_size() > 0) {
+    std::transform(tensor.int32_data().begin(), tensor.int32_data().end(), packed.begin(),
+                   [](int32_t value) { return uint8_t(value); });
+  } else {
+    const Bytes raw = raw_bytes(tensor, sources, bytes);
+    std::copy(raw.begin(), raw.end(), packed.begin());
+  }
+  unpack(to.dtype(), packed.data(), to.count(), to.raw());
+}
+
 // Row-major position of entry i of a sparse tensor's indices; -1 when it is out of bounds.
 int64_t flat_index(const Tensor& indices, int64_t i, const int64_t* dims, int rank, int64_t count) {
   if (indices.rank() == 1) {
@@ -143,7 +165,7 @@ const char* data_type_name(int code) {
 }
 
 DType supported_dtype(int code) {
-  bool supported = code > 0 && code <= int(DType::BF16) && code != int(DType::String);
+  bool supported = code > 0 && code < int(std::size(data_types)) && code != int(DType::String);
   return supported ? DType(code) : DType::None;
 }
 
@@ -228,12 +250,14 @@ Tensor to_tensor(const TensorProto& tensor, const Sources& sources) {
   Tensor result(dtype, dims_of(tensor));
   size_t bytes = size_t(size_of_tensor(tensor).bytes);
   if (bytes == 0) return result;
+  if (is_packed(dtype)) {
+    copy_packed(tensor, sources, bytes, result);
+    return result;
+  }
   if (is_external(tensor)) {
     ExternalData(tensor, sources.external_dir, int64_t(bytes)).read(result.raw());
   } else if (stored_entries(tensor, data_types[tensor.data_type()].storage) == 0) {
-    std::optional<Bytes> raw = raw_data_of(tensor, sources);
-    check(raw && raw->size() == bytes, "tensor '", tensor.name(), "' was not checked");
-    std::memcpy(result.raw(), raw->data(), bytes);
+    std::memcpy(result.raw(), raw_bytes(tensor, sources, bytes).data(), bytes);
   } else {
     switch (data_types[tensor.data_type()].storage) {
       case Storage::Float:
@@ -263,10 +287,11 @@ Tensor to_dense_tensor(const SparseTensorProto& tensor, const Sources& sources) 
   DType dtype = require_supported(tensor.values());
   Dims dims(tensor.dims().begin(), tensor.dims().end());
   TensorSize size = tensor_size(tensor.values().data_type(), dims.data(), int(dims.size()));
-  require(size.bytes <= max_dense_sparse_bytes, Status::NoSystemMemory, "is a sparse tensor of ", size.bytes,
+  const int64_t bytes = byte_size(dtype, dims);
+  require(bytes <= max_dense_sparse_bytes, Status::NoSystemMemory, "is a sparse tensor of ", bytes,
           " bytes when dense, more than ", max_dense_sparse_bytes);
   Tensor result(dtype, dims);
-  std::memset(result.raw(), 0, size_t(size.bytes));
+  std::memset(result.raw(), 0, size_t(bytes));
   Tensor values = to_tensor(tensor.values(), sources);
   if (values.count() == 0) return result;
   Tensor indices = to_tensor(tensor.indices(), sources);
@@ -281,7 +306,7 @@ Tensor to_dense_tensor(const SparseTensorProto& tensor, const Sources& sources) 
 
 Tensor view_of(const TensorProto& tensor, const std::shared_ptr<const void>& owner) {
   DType dtype = require_supported(tensor);
-  if (is_external(tensor) || dtype == DType::Bool) return {};
+  if (is_external(tensor) || dtype == DType::Bool || is_packed(dtype)) return {};
   const void* data = nullptr;
   Storage storage = data_types[tensor.data_type()].storage;
   if (stored_entries(tensor, storage) == 0)

@@ -4,6 +4,7 @@
 
 #include "onnxifi/guard.h"
 #include "onnxifi/info.h"
+#include "runtime/base/packing.h"
 
 namespace sardonyx::onnxifi {
 
@@ -97,6 +98,8 @@ std::span<const runtime::HostTensor> Graph::host_tensors(const Matched& matched,
     copy_dims(*matched[i], tensor.dims);
     tensor.data = buffer;
     if (matched[i]->memoryType == ONNXIFI_MEMORY_TYPE_CPU || buffer == nullptr) continue;
+    require(!is_packed(DType(matched[i]->dataType)), Status::UnsupportedMemoryType, "'", matched[i]->name,
+            "': elements of ", dtype_name(DType(matched[i]->dataType)), " are read and written in host memory only");
     const int64_t bytes = byte_size(DType(matched[i]->dataType), tensor.dims);
     tensor.memory = context_->devices()[size_t(shared_device_)]->allocate(bytes, {buffer});
     tensor.device = shared_device_;

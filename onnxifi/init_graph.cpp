@@ -5,6 +5,7 @@
 #include "compiler/driver/compile.h"
 #include "onnxifi/graph.h"
 #include "onnxifi/guard.h"
+#include "runtime/base/packing.h"
 
 namespace sardonyx::onnxifi {
 
@@ -29,8 +30,12 @@ std::map<std::string, Tensor> weight_values(const importer::Model& model, Descri
     Dims dims;
     copy_dims(*matched[i], dims);
     Tensor value(table[i].dtype, std::move(dims));
+    const auto* given = reinterpret_cast<const uint8_t*>(matched[i]->buffer);
     const auto bytes = size_t(value.bytes());
-    if (bytes != 0) std::memcpy(value.raw(), reinterpret_cast<const void*>(matched[i]->buffer), bytes);
+    if (is_packed(value.dtype()))
+      unpack(value.dtype(), given, value.count(), value.raw());
+    else if (bytes != 0)
+      std::memcpy(value.raw(), given, bytes);
     values.emplace(table[i].name, std::move(value));
   }
   return values;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "runtime/base/packing.h"
 #include "runtime/base/status.h"
 #include "runtime/memory_plan.h"
 
@@ -19,7 +20,9 @@ int64_t dense_bytes(DType dtype, std::span<const int64_t> dims) {
 }
 
 ByteRange range(const HostTensor& tensor, DType dtype) {
-  const auto bytes = uintptr_t(dense_bytes(dtype, tensor.dims));
+  int64_t size = dense_bytes(dtype, tensor.dims);
+  if (is_packed(dtype)) size = host_bytes(dtype, size);  // one byte each until here
+  const auto bytes = uintptr_t(size);
   // Device memory counts as one place, named by an address that nothing else has.
   if (tensor.memory != nullptr) {
     const auto object = reinterpret_cast<uintptr_t>(tensor.memory.get());
@@ -62,6 +65,7 @@ Binding::Binding(std::shared_ptr<const Plan> the_plan, std::span<const HostTenso
   }
   if (limited)
     for (const HostTensor& tensor : output_tensors) limits.push_back(tensor.dims);
+  stage_packed(input_tensors, output_tensors);
   if (any_overlap(reads_, writes_)) stage_overlaps();
   if (!on_device) return;
   in_place.assign(plan->analysis->blocks[0].step_count, 0);
@@ -69,11 +73,23 @@ Binding::Binding(std::shared_ptr<const Plan> the_plan, std::span<const HostTenso
   bind_outputs(output_tensors);
 }
 
+void Binding::stage_packed(std::span<const HostTensor> input_tensors, std::span<const HostTensor> output_tensors) {
+  const Program& program = *plan->analysis->program;
+  for (size_t i = 0; i < input_tensors.size(); ++i) {
+    if (!is_packed(program.inputs[i].dtype)) continue;
+    const int64_t bytes = dense_bytes(program.inputs[i].dtype, input_tensors[i].dims);
+    staged.push_back({uint32_t(i), reserve(bytes), bytes});
+  }
+  for (size_t i = 0; i < output_tensors.size(); ++i)
+    if (is_packed(program.outputs[i].dtype))
+      packed_outputs.push_back({uint32_t(i), reserve(dense_bytes(program.outputs[i].dtype, output_tensors[i].dims))});
+}
+
 void Binding::stage_overlaps() {
   const Analysis& analysis = *plan->analysis;
   const Program& program = *analysis.program;
   for (size_t i = 0; i < reads_.size(); ++i) {
-    if (inputs_[i] == nullptr) continue;
+    if (inputs_[i] == nullptr || is_packed(program.inputs[i].dtype)) continue;
     const Lifetime& read = analysis.lifetime[size_t(program.input_values[i])];
     const auto overwritten = [&](size_t o) {
       const ValueInfo& value = program.values[size_t(program.output_values[o])];

@@ -30,12 +30,19 @@ class Binding {
   uint8_t* output(size_t i) const { return outputs_[i]; }
   // Described shapes of the outputs: upper limits where they are data-dependent. Empty when no output is.
   std::vector<Dims> limits;
-  // Inputs that a step might read after the run has begun to write an output over them: the run copies them first.
+  // Inputs that the run copies first: packed elements are unpacked, and a step might read others after the run has
+  // begun to write an output over them.
   struct Staged {
     uint32_t input = 0;
     int64_t offset = 0, bytes = 0;
   };
   std::vector<Staged> staged;
+  // Outputs of packed elements: written unpacked to the staging memory and packed when all else is done.
+  struct PackedOutput {
+    uint32_t output = 0;
+    int64_t offset = 0;
+  };
+  std::vector<PackedOutput> packed_outputs;
   int64_t staging_bytes = 0;
 
   // Device memory in the place of host buffers; all empty without. Values whose memory is the host application's: the
@@ -65,6 +72,7 @@ class Binding {
   std::vector<DeviceCopy> copies;
 
  private:
+  void stage_packed(std::span<const HostTensor> input_tensors, std::span<const HostTensor> output_tensors);
   void stage_overlaps();
   // Answers an offset in the staging memory.
   int64_t reserve(int64_t bytes);

@@ -116,7 +116,7 @@ DeviceWait Executor::finish_output(size_t index) {
     const Dims actual = shape_of(id);
     if (output.data_dependent) check_limit(index, actual);
     const Place from = place(id);
-    Place to{0, binding_.output(index), {}};
+    Place to{0, output_memory(index), {}};
     if (to.host == nullptr && !binding_.output_memory.empty())
       to = {binding_.output_memory[index].device, nullptr, {binding_.output_memory[index].memory, 0}};
     if (state_.work != nullptr && from.device == 0) {

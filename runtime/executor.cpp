@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "runtime/base/packing.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::runtime {
@@ -40,6 +41,7 @@ DeviceWait Executor::run(Team* team) {
   next_ = run_steps(next_, end_);
   if (next_ != end_) return wait_;
   if (const DeviceWait wait = finish_outputs()) return wait;
+  pack_outputs();
   for (ValueId id : analysis_.blocks[0].releases) release(id);
   return {};
 }
@@ -238,6 +240,20 @@ std::shared_ptr<const std::map<std::string, Dims>> Executor::output_shapes() con
     for (DimId id : output.dims) shape.push_back(dim(id));
   }
   return std::make_shared<const std::map<std::string, Dims>>(std::move(shapes));
+}
+
+uint8_t* Executor::output_memory(size_t index) const {
+  for (const Binding::PackedOutput& packed : binding_.packed_outputs)
+    if (packed.output == index) return state_.staging() + packed.offset;
+  return binding_.output(index);
+}
+
+void Executor::pack_outputs() {
+  for (const Binding::PackedOutput& packed : binding_.packed_outputs) {
+    const int64_t elements = element_count(shape_of(program_.output_values[packed.output]));
+    pack(program_.outputs[packed.output].dtype, state_.staging() + packed.offset, elements,
+         binding_.output(packed.output));
+  }
 }
 
 void Executor::bind(DimId slot, int64_t value) {

@@ -86,6 +86,8 @@ class Executor {
   DeviceWait move(const Place& from, const Place& to, int64_t bytes, const std::string& label, ValueId filled);
   DeviceWait finish_outputs();
   DeviceWait finish_output(size_t output);
+  uint8_t* output_memory(size_t output) const;  // of the host, unpacked; null when it lies on a device
+  void pack_outputs();
   // Waits here inside nested blocks; else false with wait_ set.
   bool await(const DeviceWait& wait);
   bool await_inputs(const StepInfo& info);

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "runtime/base/packing.h"
+
 namespace sardonyx::runtime {
 
 namespace {
@@ -82,9 +84,17 @@ void RunState::start(const Binding& binding) {
   }
   for (const Binding::Staged& staged : binding.staged) {
     uint8_t* copy = staging_.data() + staged.offset;
-    std::memcpy(copy, binding.input(staged.input), size_t(staged.bytes));
+    const DType dtype = plan->analysis->program->inputs[staged.input].dtype;
+    if (is_packed(dtype))
+      unpack(dtype, binding.input(staged.input), staged.bytes, copy);
+    else
+      std::memcpy(copy, binding.input(staged.input), size_t(staged.bytes));
     bound_inputs_[staged.input] = copy;
     point(plan->input_patches[staged.input], copy);
+  }
+  for (const Binding::PackedOutput& packed : binding.packed_outputs) {
+    bound_outputs_[packed.output] = staging_.data() + packed.offset;
+    point(plan->output_patches[packed.output], bound_outputs_[packed.output]);
   }
   const auto use_staging = [&](const Binding::HostCopy& copy, std::vector<uint8_t*>& bases,
                                const std::vector<std::vector<Patch>>& patches) {

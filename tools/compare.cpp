@@ -12,8 +12,6 @@ namespace {
 
 std::string type_text(const HostTensor& tensor) { return str(dtype_name(tensor.dtype), tensor.dims); }
 
-bool is_complex(DType dtype) { return dtype == DType::Complex64 || dtype == DType::Complex128; }
-
 std::vector<int64_t> position(int64_t index, const std::vector<int64_t>& dims) {
   std::vector<int64_t> result(dims.size());
   for (size_t axis = dims.size(); axis-- > 0;) {

@@ -11,6 +11,7 @@
 #include <fstream>
 #include <set>
 
+#include "runtime/base/mini_float.h"
 #include "runtime/base/strings.h"
 #include "tools/usage_error.h"
 
@@ -210,6 +211,15 @@ double HostTensor::number(int64_t index) const {
     default:
       break;
   }
+  if (is_packed(dtype)) {
+    const int per_byte = 8 / bits_of_element(dtype);
+    uint8_t elements[4];
+    unpack(dtype, bytes.data() + index / per_byte, index % per_byte + 1, elements);
+    const uint8_t element = elements[index % per_byte];
+    const MiniFloat* format = mini_float(dtype);
+    return format ? double(decode_mini(*format, element)) : double(extend_element(element, dtype));
+  }
+  if (const MiniFloat* format = mini_float(dtype)) return decode_mini(*format, load(uint8_t{}));
   double result = 0;
   visit_dtype(dtype, [&](auto zero) { result = double(load(zero)); });
   return result;

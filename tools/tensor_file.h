@@ -9,13 +9,14 @@
 #include <string>
 #include <vector>
 
-#include "runtime/base/dtype.h"
+#include "runtime/base/packing.h"
 
 namespace sardonyx::tools {
 
 using Bytes = std::span<const uint8_t>;
 
-// Dense, row-major. `bytes` may be longer than the tensor: allocate() adds a guard that no one should write to.
+// Dense, row-major, elements of less than a byte packed. `bytes` may be longer than the tensor: allocate() adds a guard
+// that no one should write to.
 struct HostTensor {
   std::string name;
   DType dtype = DType::None;
@@ -23,7 +24,7 @@ struct HostTensor {
   std::vector<uint8_t> bytes;
 
   int64_t element_count() const;
-  size_t byte_size() const { return size_t(element_count()) * size_of(dtype); }
+  size_t byte_size() const { return size_t(host_bytes(dtype, element_count())); }
   // Makes room for the tensor and the guard, filled with a pattern.
   void allocate();
   bool guard_intact() const;

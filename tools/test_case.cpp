@@ -3,10 +3,12 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <random>
 
+#include "runtime/base/mini_float.h"
 #include "runtime/base/strings.h"
 #include "tools/usage_error.h"
 
@@ -119,6 +121,16 @@ void fill_randomly(HostTensor& tensor, uint64_t seed) {
       return;
     default:
       break;
+  }
+  if (const MiniFloat* format = mini_float(tensor.dtype); format && !is_packed(tensor.dtype)) {
+    fill(uint8_t{}, [&] { return encode_mini(*format, format->sign ? real(random) : std::abs(real(random))); });
+    return;
+  }
+  if (is_packed(tensor.dtype)) {
+    std::vector<uint8_t> elements(size_t(tensor.element_count()));
+    for (uint8_t& element : elements) element = uint8_t(random());
+    pack(tensor.dtype, elements.data(), tensor.element_count(), tensor.bytes.data());
+    return;
   }
   visit_dtype(tensor.dtype, [&](auto zero) {
     using T = decltype(zero);

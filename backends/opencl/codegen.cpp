@@ -44,6 +44,7 @@ int64_t local_bytes(const tensor::LoweredKernel& kernel) {
 
 std::optional<std::string> refusal(const tensor::LoweredKernel& kernel, const tensor::Target& target) {
   if (!target.fp64 && uses(kernel, DType::F64)) return "has no cl_khr_fp64, which the kernel needs";
+  if (uses(kernel, DType::Complex128)) return "has no elements of 16 bytes";
   if (argument_bytes(kernel) > most_argument_bytes) return str("takes no ", kernel.buffers.size(), " operands");
   if (kernel.lanes > target.max_group) return str("has no work-groups of ", kernel.lanes, " work-items");
   if (int64_t bytes = local_bytes(kernel); bytes > target.local_bytes)

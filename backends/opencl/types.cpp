@@ -26,8 +26,12 @@ std::string scalar_name(DType dtype) {
     case DType::U16:
       return "ushort";
     case DType::I8:
+    case DType::I4:
+    case DType::I2:
       return "char";
     case DType::U8:
+    case DType::U4:
+    case DType::U2:
       return "uchar";
     case DType::I16:
       return "short";
@@ -36,8 +40,10 @@ std::string scalar_name(DType dtype) {
     case DType::I64:
       return "long";
     case DType::U64:
+    case DType::Complex64:  // only moved
       return "ulong";
     default:
+      if (is_mini_float(dtype)) return "uchar";
       fail(Status::InternalError, "no OpenCL type for ", dtype_name(dtype));
   }
 }

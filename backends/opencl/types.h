@@ -1,7 +1,7 @@
 // Names of types and literals in OpenCL C.
 //
 // In registers a Bool is an int: 0 or 1 as a scalar, 0 or -1 in the lanes of a vector, as relational operators give
-// them. In memory it is a uchar 0 or 1. F16 and BF16 are ushort in both.
+// them. In memory it is a uchar 0 or 1. F16 and BF16 are ushort in both, smaller types their byte.
 #pragma once
 #include <string>
 

@@ -68,7 +68,8 @@ class Evaluator {
   }
 
   static Value converted(Value a, DType from, DType to) {
-    if (is_float(from)) return is_float(to) ? Value{.f = round_to(a.f, to)} : Value{.i = float_to_int(a.f, to)};
+    if (is_float(from))
+      return is_float(to) ? Value{.f = float_to_float(a.f, from, to)} : Value{.i = float_to_int(a.f, to)};
     return is_float(to) ? Value{.f = int_to_float(a.i, from, to)} : Value{.i = wrap(a.i, to)};
   }
 

@@ -104,8 +104,11 @@ DType call_type(Function function, DType operand) {
           return DType::I64;
         case DType::I64:
           return DType::F64;
+        case DType::I4:
+        case DType::I2:
+          return DType::I8;
         default:
-          break;
+          if (is_mini_float(operand) || bits_of_element(operand) < 8) return DType::U8;
       }
       fail(Status::InternalError, "internal error: bits of ", dtype_name(operand));
     default:
@@ -231,7 +234,8 @@ Expr cast(Expr a, DType dtype) {
   if (a->kind == Kind::IntImm)
     return is_float(dtype) ? float_imm(int_to_float(a->int_value, from, dtype), dtype) : int_imm(a->int_value, dtype);
   if (a->kind == Kind::FloatImm)
-    return is_float(dtype) ? float_imm(a->float_value, dtype) : int_imm(float_to_int(a->float_value, dtype), dtype);
+    return is_float(dtype) ? float_imm(float_to_float(a->float_value, from, dtype), dtype)
+                           : int_imm(float_to_int(a->float_value, dtype), dtype);
   Type type{dtype, a->type.lanes};
   return node_of(Kind::Cast, type, {std::move(a)});
 }

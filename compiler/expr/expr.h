@@ -97,7 +97,9 @@ enum class Function : uint8_t {
   BitNot,
   ShiftLeft,
   ShiftRight /* arithmetic when signed */,
-  Bits,  // reinterprets F32 <-> I32 and F64 <-> I64; only after math expansion
+  // Reinterprets F32 <-> I32 and F64 <-> I64, and the byte of a mini float or small integer as U8 or I8; after
+  // legalisation and math expansion, and where a primitive is about bits.
+  Bits,
   ReduceAdd,
   ReduceMul,
   ReduceMin,

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "runtime/base/mini_float.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::expr {
@@ -24,6 +25,11 @@ int64_t wrap(int64_t value, DType dtype) {
       return uint16_t(value);
     case DType::U32:
       return uint32_t(value);
+    case DType::U4:
+    case DType::I4:
+    case DType::U2:
+    case DType::I2:
+      return extend_element(value, dtype);
     default:
       return value;
   }
@@ -38,6 +44,7 @@ double round_to(double value, DType dtype) {
     case DType::BF16:
       return bf16_to_f32(f32_to_bf16(float(value)));
     default:
+      if (const MiniFloat* format = mini_float(dtype)) return decode_mini(*format, encode_mini(*format, float(value)));
       return value;
   }
 }
@@ -53,8 +60,6 @@ int64_t saturate(double value) {
 }
 
 bool is_unsigned64(DType dtype) { return dtype == DType::U64; }
-
-int bits_of(DType dtype) { return int(8 * size_of(dtype)); }
 
 int64_t integer_power(int64_t base, int64_t exponent) {
   if (exponent < 0) return base == 1 ? 1 : base == -1 ? (exponent % 2 ? -1 : 1) : 0;
@@ -84,9 +89,18 @@ int64_t float_to_int(double value, DType dtype) {
       return saturate<uint32_t>(value);
     case DType::U64:
       return saturate<uint64_t>(value);
+    case DType::U4:
+    case DType::I4:
+    case DType::U2:
+    case DType::I2:
+      return extend_element(saturate<int32_t>(std::nearbyint(value)), dtype);
     default:
       return saturate<int64_t>(value);
   }
+}
+
+double float_to_float(double value, DType from, DType to) {
+  return round_to(from == DType::F64 && to != DType::F32 ? double(f64_to_f32_odd(value)) : value, to);
 }
 
 double int_to_float(int64_t value, DType from, DType to) {
@@ -173,7 +187,7 @@ bool compare(Kind kind, double a, double b) {
 }
 
 int64_t integer_function(Function function, int64_t a, int64_t b, int64_t c, DType dtype) {
-  bool narrow_shift = uint64_t(b) < uint64_t(bits_of(dtype));
+  bool narrow_shift = uint64_t(b) < uint64_t(bits_of_element(dtype));
   switch (function) {
     case Function::Abs:
       return is_signed(dtype) && a < 0 ? wrap(int64_t(0 - uint64_t(a)), dtype) : a;

@@ -12,9 +12,12 @@ namespace sardonyx::expr {
 
 // The value modulo 2^bits of `dtype`, extended to 64 bits; Bool gives 0 or 1.
 int64_t wrap(int64_t value, DType dtype);
-// The nearest value that `dtype` can represent.
+// The nearest value that `dtype` can represent, of F32's nearest one when `dtype` is smaller.
 double round_to(double value, DType dtype);
-// Truncates and saturates; NaN gives 0; Bool is value != 0.
+// A cast: rounds once.
+double float_to_float(double value, DType from, DType to);
+// Truncates and saturates; NaN gives 0; Bool is value != 0. For integers of less than a byte ONNX rules differently:
+// rounds half to even and keeps the low bits.
 int64_t float_to_int(double value, DType dtype);
 // Rounds once, also from the full range of U64.
 double int_to_float(int64_t value, DType from, DType to);

@@ -25,10 +25,11 @@ bool is_imm(const Expr& e, double value) {
 bool widens(DType from, DType to) {
   if (is_float(from)) return is_float(to) && (to == DType::F64 || (to == DType::F32 && from != DType::F64));
   if (from == DType::Bool) return to != DType::Bool;
-  size_t bits = 8 * size_of(from) - is_signed(from);
-  if (is_float(to)) return bits <= (to == DType::F64 ? 53 : to == DType::F32 ? 24 : to == DType::F16 ? 11 : 8);
+  const int bits = bits_of_element(from) - is_signed(from);
+  if (is_float(to))
+    return bits <= (to == DType::F64 ? 53 : to == DType::F32 ? 24 : to == DType::F16 ? 11 : to == DType::BF16 ? 8 : 0);
   if (to == DType::Bool || (is_signed(from) && !is_signed(to))) return false;
-  return bits <= 8 * size_of(to) - is_signed(to);
+  return bits <= bits_of_element(to) - is_signed(to);
 }
 
 }  // namespace

@@ -72,6 +72,10 @@ bool is_unbounded(int64_t bound) { return bound == INT64_MIN || bound == INT64_M
 
 Facts type_range(DType dtype) {
   Facts result;
+  const int bits = bits_of_element(dtype);
+  if (is_integer(dtype) && bits < 8)
+    return is_signed(dtype) ? Facts{.min = -(int64_t{1} << (bits - 1)), .max = (int64_t{1} << (bits - 1)) - 1}
+                            : Facts{.min = 0, .max = (int64_t{1} << bits) - 1};
   visit_dtype(dtype, [&](auto zero) {
     using T = decltype(zero);
     if constexpr (std::is_integral_v<T> && (sizeof(T) < 8))

@@ -37,8 +37,7 @@ Value* binary_rule(Node& node, Builder& b) {
       return nullptr;
     case BinaryFunction::Div:
       if (right == 1.0 && same_dims_as_result(node, x)) return x;
-      if (right && !integers && is_power_of_two(*right) &&
-          !(x->type.dtype == DType::F16 || x->type.dtype == DType::BF16))
+      if (right && !integers && is_power_of_two(*right) && (x->type.dtype == DType::F32 || x->type.dtype == DType::F64))
         return b.binary(BinaryFunction::Mul, x, b.scalar_like(x, 1.0 / *right));  // exact
       return nullptr;
     case BinaryFunction::Add:

@@ -5,6 +5,8 @@
 #include <cstring>
 
 #include "compiler/expr/scalar.h"
+#include "runtime/base/mini_float.h"
+#include "runtime/base/packing.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::tensor {
@@ -258,6 +260,12 @@ void put_element(uint8_t* bytes, int64_t index, T value) {
   std::memcpy(bytes + index * int64_t(sizeof(T)), &value, sizeof(T));
 }
 
+Value load_words(const uint8_t* bytes, size_t size, int64_t index) {
+  Value result{.words = {0, 0}};
+  std::memcpy(result.words, bytes + index * int64_t(size), size);
+  return result;
+}
+
 [[noreturn]] void out_of_range(const Access& access, const std::vector<Value>& registers) {
   std::vector<int64_t> index, extents;
   for (const Access::Dim& dim : access.dims) {
@@ -322,7 +330,9 @@ Value load_element(const uint8_t* bytes, DType dtype, int64_t index) {
     case DType::BF16:
       return {.f = bf16_to_f32(element<uint16_t>(bytes, index))};
     default:
-      break;
+      if (const MiniFloat* format = mini_float(dtype)) return {.f = decode_mini(*format, bytes[index])};
+      if (is_packed(dtype)) return {.i = extend_element(bytes[index], dtype)};
+      if (is_complex(dtype)) return load_words(bytes, size_of(dtype), index);
   }
   fail(Status::InternalError, "internal error: interpretation of ", dtype_name(dtype), " elements");
 }
@@ -340,7 +350,12 @@ void store_element(uint8_t* bytes, DType dtype, int64_t index, Value value) {
     case DType::Bool:
       return put_element(bytes, index, uint8_t(value.i != 0));
     default:
-      break;
+      if (const MiniFloat* format = mini_float(dtype))
+        return put_element(bytes, index, encode_mini(*format, float(value.f)));
+      if (is_complex(dtype)) {
+        std::memcpy(bytes + index * int64_t(size_of(dtype)), value.words, size_of(dtype));
+        return;
+      }
   }
   switch (size_of(dtype)) {
     case 1:
@@ -430,7 +445,7 @@ void run(Code& code, size_t level) {
         result.i = expr::float_to_int(a.f, x->dtype);
         break;
       case Opcode::FloatToFloat:
-        result.f = expr::round_to(a.f, x->dtype);
+        result.f = expr::float_to_float(a.f, x->from, x->dtype);
         break;
       case Opcode::Not:
         result.i = !a.i;

@@ -15,10 +15,12 @@
 
 namespace sardonyx::tensor {
 
-// Integers and Bool in `i` (see expr/scalar.h), floats in `f`.
+// Integers and Bool in `i` (see expr/scalar.h), floats in `f`, the bits of complex numbers, which are only moved, in
+// `words`.
 union Value {
   int64_t i;
   double f;
+  uint64_t words[2];
 };
 
 enum class Opcode : uint8_t {

@@ -24,15 +24,32 @@ enum class DType : uint8_t {
   Complex64 = 14,
   Complex128 = 15,
   BF16 = 16,
+  F8E4M3FN = 17,
+  F8E4M3FNUZ = 18,
+  F8E5M2 = 19,
+  F8E5M2FNUZ = 20,
+  U4 = 21,
+  I4 = 22,
+  F4E2M1 = 23,
+  F8E8M0 = 24,
+  U2 = 25,
+  I2 = 26,
 };
 
-// True for codes 1..16 (the newer sub-byte and float8 codes join with their kernels).
+// True for codes 1..26.
 bool is_known(DType dtype);
-// Bytes of one element; 0 for None and String.
+// Bytes of one element inside this library; 0 for None and String. Types of less than a byte take one: I4 and I2 with
+// their sign extended, U4, U2 and F4E2M1 with zeros above. Hosts and models pack them (runtime/base/packing.h).
 size_t size_of(DType dtype);
-bool is_float(DType dtype);     // F16, BF16, F32, F64
-bool is_integer(DType dtype);   // signed and unsigned integers, not Bool
-bool is_signed(DType dtype);    // signed integers and floats
+// Bits of one element: 8 * size_of, but 4 and 2 for the types of less than a byte.
+int bits_of_element(DType dtype);
+bool is_float(DType dtype);       // F16, BF16, F32, F64 and the floats of 8 and 4 bits
+bool is_mini_float(DType dtype);  // the floats of 8 and 4 bits (runtime/base/mini_float.h)
+bool is_integer(DType dtype);     // signed and unsigned integers, not Bool
+bool is_signed(DType dtype);      // signed integers and floats
+bool is_complex(DType dtype);
+// The low bits of `value` as an element of a type of less than a byte: extended by sign for I4 and I2, else by zeros.
+int64_t extend_element(int64_t value, DType dtype);
 // "f32", "i64", "bool", ... as used by the textual graph form and by messages.
 std::string_view dtype_name(DType dtype);
 // The inverse of dtype_name; None when unknown.
@@ -43,24 +60,50 @@ float f16_to_f32(uint16_t bits);
 uint16_t f32_to_f16(float value);
 float bf16_to_f32(uint16_t bits);
 uint16_t f32_to_bf16(float value);
+// Rounds to odd: what rounding the result to at most 21 bits then gives is `value` rounded once.
+float f64_to_f32_odd(double value);
 
 // The C++ type of a DType: visit_dtype(d, [](auto zero) { using T = decltype(zero); ... }) for every type that C++
-// arithmetic covers (not F16/BF16/complex/string). Returns false when `dtype` is none of them.
+// arithmetic covers (not F16, BF16, mini floats, complex, string, nor integers of less than a byte). Returns false when
+// `dtype` is none of them.
 template <class F>
 bool visit_dtype(DType dtype, F&& f) {
   switch (dtype) {
-    case DType::F32: f(float{}); return true;
-    case DType::F64: f(double{}); return true;
-    case DType::I8: f(int8_t{}); return true;
-    case DType::I16: f(int16_t{}); return true;
-    case DType::I32: f(int32_t{}); return true;
-    case DType::I64: f(int64_t{}); return true;
-    case DType::U8: f(uint8_t{}); return true;
-    case DType::U16: f(uint16_t{}); return true;
-    case DType::U32: f(uint32_t{}); return true;
-    case DType::U64: f(uint64_t{}); return true;
-    case DType::Bool: f(bool{}); return true;
-    default: return false;
+    case DType::F32:
+      f(float{});
+      return true;
+    case DType::F64:
+      f(double{});
+      return true;
+    case DType::I8:
+      f(int8_t{});
+      return true;
+    case DType::I16:
+      f(int16_t{});
+      return true;
+    case DType::I32:
+      f(int32_t{});
+      return true;
+    case DType::I64:
+      f(int64_t{});
+      return true;
+    case DType::U8:
+      f(uint8_t{});
+      return true;
+    case DType::U16:
+      f(uint16_t{});
+      return true;
+    case DType::U32:
+      f(uint32_t{});
+      return true;
+    case DType::U64:
+      f(uint64_t{});
+      return true;
+    case DType::Bool:
+      f(bool{});
+      return true;
+    default:
+      return false;
   }
 }
 

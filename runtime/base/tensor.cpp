@@ -3,6 +3,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "runtime/base/mini_float.h"
+#include "runtime/base/packing.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx {
@@ -54,6 +56,8 @@ double Tensor::as_double(int64_t i) const {
   if (visit_dtype(dtype_, [&](auto zero) { result = double(data<decltype(zero)>()[i]); })) return result;
   if (dtype_ == DType::F16) return f16_to_f32(data<uint16_t>()[i]);
   if (dtype_ == DType::BF16) return bf16_to_f32(data<uint16_t>()[i]);
+  if (const MiniFloat* format = mini_float(dtype_)) return decode_mini(*format, raw()[i]);
+  if (is_packed(dtype_)) return double(extend_element(raw()[i], dtype_));
   fail(Status::UnsupportedDatatype, "no numeric value in a tensor of ", dtype_name(dtype_));
 }
 
@@ -69,6 +73,14 @@ void Tensor::set_double(int64_t i, double value) {
     data<uint16_t>()[i] = f32_to_f16(float(value));
   else if (dtype_ == DType::BF16)
     data<uint16_t>()[i] = f32_to_bf16(float(value));
+  else if (const MiniFloat* format = mini_float(dtype_))
+    raw()[i] = encode_mini(*format, float(value));
+  else if (is_packed(dtype_))
+    raw()[i] = uint8_t(extend_element(int64_t(value), dtype_));
+  else if (dtype_ == DType::Complex64)
+    data<float>()[2 * i] = float(value), data<float>()[2 * i + 1] = 0;
+  else if (dtype_ == DType::Complex128)
+    data<double>()[2 * i] = value, data<double>()[2 * i + 1] = 0;
   else
     fail(Status::UnsupportedDatatype, "no numeric value in a tensor of ", dtype_name(dtype_));
 }

@@ -35,7 +35,7 @@ class Tensor {
   }
   // A 1-D i64 tensor.
   static Tensor ints(std::span<const int64_t> values);
-  // A rank-0 tensor of any arithmetic dtype, F16 and BF16 included, converted from `value`.
+  // A rank-0 tensor of any arithmetic dtype, F16 and mini floats included, converted from `value`.
   static Tensor scalar(DType dtype, double value);
 
   DType dtype() const { return dtype_; }

@@ -57,6 +57,28 @@ TEST(OpenClCode, CastsBetweenAllTypes) {
   }
 }
 
+TEST(OpenClCode, NumbersBecomeByteTypesAsInTheInterpreter) {
+  const Tensor numbers = boundary_numbers(DType::F32);
+  ProgramBuilder b;
+  Term x = b.input("x", DType::F32, {numbers.count()});
+  for (DType to : byte_dtypes) b.output({to, x.dims, [=](const Index& i) { return expr::cast(x.at(i), to); }});
+  EXPECT_TRUE(expect_on_device({b.finish(), {}}, 0, 0, {{}}, [&](const auto&) { return std::vector{numbers}; }));
+}
+
+TEST(OpenClCode, EveryCodeOfByteTypesConvertsAndMoves) {
+  for (DType from : byte_dtypes) {
+    SCOPED_TRACE(std::string(dtype_name(from)));
+    const Tensor codes = all_codes(from);
+    ProgramBuilder b;
+    Term x = b.input("x", from, {codes.count()});
+    for (DType to : {DType::F32, DType::I32, DType::Bool})
+      b.output({to, x.dims, [=](const Index& i) { return expr::cast(x.at(i), to); }});
+    const Expr one = expr::imm(1, from), last = codes.count() - 1;
+    b.output({from, x.dims, [=](const Index& i) { return expr::select(i[0] < Expr(3), one, x.at({last - i[0]})); }});
+    EXPECT_TRUE(expect_on_device({b.finish(), {}}, 0, 0, {{}}, [&](const auto&) { return std::vector{codes}; }));
+  }
+}
+
 TEST(OpenClCode, FloatsSaturateAndNanIsZeroAsInteger) {
   std::vector<float> values{NAN,    INFINITY, -INFINITY, 3e9f, -3e9f, 1e19f, -1e19f,
                             255.9f, -0.9f,    128,       -129, 65536, 2e9f};

@@ -94,9 +94,11 @@ class DeviceRunner {
 };
 
 // What the backend would choose for every target: the first family that fits, at its best point, or `only`. `symbols`
-// is a list of values of the symbols. True when something ran for every target.
+// is a list of values of the symbols, `inputs_of` gives the inputs for one of them. True when something ran for every
+// target.
 inline bool expect_on_device(const Problem& problem, double relative, double absolute,
-                             const std::vector<std::vector<int64_t>>& symbols = {{}}, double range = 2,
+                             const std::vector<std::vector<int64_t>>& symbols,
+                             const std::function<std::vector<Tensor>(const std::vector<int64_t>&)>& inputs_of,
                              std::string_view only = "") {
   size_t ran = 0;
   for (const tensor::Target& target : device_targets()) {
@@ -109,7 +111,7 @@ inline bool expect_on_device(const Problem& problem, double relative, double abs
       SCOPED_TRACE(family.name);
       DeviceRunner runner(problem, std::get<Lowered>(lowered), target);
       for (const std::vector<int64_t>& values : symbols) {
-        auto inputs = random_inputs(problem.program, values, 7, -range, range);
+        const std::vector<Tensor> inputs = inputs_of(values);
         std::vector<Tensor> want = tensor::interpret(problem.program, inputs, values);
         DeviceResult got = runner.run(inputs, values);
         EXPECT_EQ(got.completion.status, Status::Success) << got.completion.text;
@@ -122,6 +124,16 @@ inline bool expect_on_device(const Problem& problem, double relative, double abs
     }
   }
   return ran == device_targets().size();
+}
+
+// The same on random inputs in [-range, range].
+inline bool expect_on_device(const Problem& problem, double relative, double absolute,
+                             const std::vector<std::vector<int64_t>>& symbols = {{}}, double range = 2,
+                             std::string_view only = "") {
+  const auto random = [&](const std::vector<int64_t>& values) {
+    return random_inputs(problem.program, values, 7, -range, range);
+  };
+  return expect_on_device(problem, relative, absolute, symbols, random, only);
 }
 
 }  // namespace sardonyx::testing

@@ -54,6 +54,43 @@ TEST(TensorData, SmallIntegersLiveInInt32Data) {
   EXPECT_EQ(convert(negative).as_int(0), -5);
 }
 
+TEST(TensorData, PackedElementsAreUnpacked) {
+  struct Case {
+    int type;
+    std::vector<uint8_t> packed;
+    std::vector<double> values;
+  };
+  const Case cases[] = {
+      {TensorProto::INT4, {0x87, 0xff}, {7, -8, -1}},        {TensorProto::UINT4, {0x87, 0xff}, {7, 8, 15}},
+      {TensorProto::FLOAT4E2M1, {0x87, 0xf2}, {6, -0.0, 1}}, {TensorProto::INT2, {0xe4, 0xfe}, {0, 1, -2, -1, -2}},
+      {TensorProto::UINT2, {0xe4, 0xfe}, {0, 1, 2, 3, 2}},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(data_type_name(c.type));
+    TensorProto typed = tensor(c.type, {int64_t(c.values.size())}), raw = typed;
+    for (uint8_t byte : c.packed) typed.add_int32_data(byte);
+    raw.set_raw_data(c.packed.data(), c.packed.size());
+    const Tensor result = convert(raw);
+    EXPECT_TRUE(same_bits(convert(typed), result));
+    ASSERT_EQ(result.count(), int64_t(c.values.size()));
+    for (size_t i = 0; i < c.values.size(); ++i) EXPECT_EQ(result.as_double(int64_t(i)), c.values[i]);
+    EXPECT_FALSE(view_of(raw, nullptr).defined());
+    raw.set_raw_data("\1\2\3\4\5", 5);
+    EXPECT_EQ(status_of(raw), Status::InvalidModel);
+  }
+}
+
+TEST(TensorData, Float8IsABytePerElement) {
+  for (int type : {TensorProto::FLOAT8E4M3FN, TensorProto::FLOAT8E4M3FNUZ, TensorProto::FLOAT8E5M2,
+                   TensorProto::FLOAT8E5M2FNUZ, TensorProto::FLOAT8E8M0}) {
+    TensorProto message = tensor(type, {2});
+    message.add_int32_data(0x41), message.add_int32_data(0x7a);
+    const Tensor result = convert(message);
+    EXPECT_EQ(result.raw()[1], 0x7a);
+    expect_same_as_raw(message);
+  }
+}
+
 TEST(TensorData, HalfFloatsAreBitPatternsInInt32Data) {
   TensorProto half = tensor(TensorProto::FLOAT16, {2});
   half.add_int32_data(0x3c00), half.add_int32_data(0x4000);
@@ -128,8 +165,8 @@ TEST(TensorData, SubByteTypesArePacked) {
     TensorProto raw = tensor(row.type, {row.elements}), typed = raw;
     raw.set_raw_data(std::string(size_t(row.bytes), 'x'));
     for (int64_t i = 0; i < row.bytes; ++i) typed.add_int32_data(1);
-    EXPECT_EQ(status_of(raw), Status::UnsupportedDatatype);
-    EXPECT_EQ(status_of(typed), Status::UnsupportedDatatype);
+    EXPECT_EQ(status_of(raw), Status::Success);
+    EXPECT_EQ(status_of(typed), Status::Success);
     raw.mutable_raw_data()->push_back('x');
     typed.add_int32_data(1);
     EXPECT_EQ(status_of(raw), Status::InvalidModel);
@@ -137,13 +174,7 @@ TEST(TensorData, SubByteTypesArePacked) {
   }
 }
 
-TEST(TensorData, EightBitFloatsAndStringsAreKnownButNotSupported) {
-  for (int type : {TensorProto::FLOAT8E4M3FN, TensorProto::FLOAT8E4M3FNUZ, TensorProto::FLOAT8E5M2,
-                   TensorProto::FLOAT8E5M2FNUZ, TensorProto::FLOAT8E8M0}) {
-    TensorProto message = tensor(type, {2});
-    message.set_raw_data("ab");
-    EXPECT_EQ(status_of(message), Status::UnsupportedDatatype);
-  }
+TEST(TensorData, StringsAreKnownButNotSupported) {
   TensorProto strings = tensor(TensorProto::STRING, {2});
   strings.add_string_data("a"), strings.add_string_data("b");
   EXPECT_EQ(status_of(strings), Status::UnsupportedDatatype);

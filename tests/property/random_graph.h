@@ -46,8 +46,9 @@ class RandomGraph : public RandomValues {
 
  private:
   Item pointwise_start() {
-    const DType dtype = pick({DType::F32, DType::F32, DType::F32, DType::F32, DType::F32, DType::F64, DType::F16,
-                              DType::BF16, DType::I32, DType::I64, DType::I8, DType::U8, DType::Bool});
+    const DType dtype =
+        pick({DType::F32, DType::F32, DType::F32, DType::F32, DType::F32, DType::F64, DType::F16, DType::BF16,
+              DType::I32, DType::I64, DType::I8, DType::U8, DType::Bool, DType::I4, DType::U4});
     Dims dims;
     for (int i = 0, rank = below(6); i < rank; ++i)
       dims.push_back(one_in(60) ? 0 : pick({1, 2, 3, 4, 5, 7, 8, 16, 17, 33}));
@@ -268,10 +269,17 @@ class RandomGraph : public RandomValues {
     if (x.dtype() == DType::Bool)
       return result(b.cast(x.value, pick({DType::F32, DType::I32, DType::U8, DType::F64})), 1, 0, false);
     if (is_integer(x.dtype())) {
-      if (one_in(2)) return {b.cast(x.value, pick({DType::I8, DType::I16, DType::I32, DType::I64, DType::U8})), 0, 0};
+      if (one_in(2))
+        return {b.cast(x.value, pick({DType::I8, DType::I16, DType::I32, DType::I64, DType::U8, DType::I4})), 0, 0};
       Value* clipped = b.minimum(x.value, scalar(x, 9));
       if (is_signed(x.dtype())) clipped = b.maximum(clipped, scalar(x, -9));
       return result(b.cast(clipped, one_in(4) ? DType::F64 : DType::F32), 9, 0, false);
+    }
+    if (x.error == 0 && one_in(3)) {
+      // Rounds to a mini float, moves it, and comes back.
+      const DType mini = pick({DType::F8E4M3FN, DType::F8E4M3FNUZ, DType::F8E5M2, DType::F8E5M2FNUZ, DType::F4E2M1});
+      const Item moved = move({b.cast(x.value, mini), 1.25 * x.bound, 0});
+      return {b.cast(moved.value, x.dtype()), 1.25 * x.bound, 0};
     }
     if (x.error == 0 && one_in(2)) return {b.cast(x.value, pick({DType::I8, DType::I32, DType::I64})), 0, 0};
     const DType other = x.dtype() == DType::F32 ? DType::F64 : DType::F32;

@@ -47,7 +47,9 @@ llvm::Type* Emitter::register_type(expr::Type type) {
       scalar = b_.getInt1Ty();
       break;
     default:
-      check(is_integer(type.dtype), "no machine type for ", dtype_name(type.dtype));
+      // What is no number here is only moved.
+      check(is_integer(type.dtype) || is_mini_float(type.dtype) || is_complex(type.dtype), "no machine type for ",
+            dtype_name(type.dtype));
       scalar = b_.getIntNTy(unsigned(bits_of(type.dtype)));
   }
   return type.lanes == 1 ? scalar : llvm::FixedVectorType::get(scalar, unsigned(type.lanes));
@@ -435,7 +437,7 @@ Emitter::Value* Emitter::emit_load(const Expr& e) {
   check(e->args.size() == 1, "load from ", e->buffer->name, " is not flat");
   const Expr& index = e->args[0];
   int lanes = e->type.lanes;
-  llvm::Align align(size_of(e->buffer->dtype));
+  llvm::Align align(element_align(e->buffer->dtype));
   expr::Type type{e->buffer->dtype, lanes};
   // Registers never fault, and a masked access would keep them in memory.
   bool guarded = guard_ && e->buffer->scope != expr::Buffer::Scope::Register;

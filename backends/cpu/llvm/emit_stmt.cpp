@@ -249,7 +249,7 @@ void Emitter::store_to(const BufferPtr& buffer, const Expr& index, Value* value)
   if (lanes > 1 && !value->getType()->isVectorTy()) value = splat(value, lanes);
   check(lanes > 1 || !value->getType()->isVectorTy(), "vector value at a scalar index of ", buffer->name);
   value = to_memory(value, type);
-  llvm::Align align(size_of(buffer->dtype));
+  llvm::Align align(element_align(buffer->dtype));
   if (lanes == 1) {
     Value* at = address(buffer, index);
     if (guard_) {  // rare: a uniform store under a vector guard

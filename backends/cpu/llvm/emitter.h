@@ -58,6 +58,7 @@ class Emitter {
   llvm::Type* register_type(expr::Type type);
   llvm::Type* memory_type(expr::Type type);
   llvm::Type* int_type(expr::Type like, int bits);
+  static size_t element_align(DType dtype) { return is_complex(dtype) ? size_of(dtype) / 2 : size_of(dtype); }
   Value* splat(Value* v, int lanes);
   Value* pointer(const expr::BufferPtr& buffer, Value* index);
   // The address of an element. Copies of unrolled code differ by constants only, so the varying part of the offset is

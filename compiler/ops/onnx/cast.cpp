@@ -1,5 +1,6 @@
 // Cast and CastLike.
 #include "compiler/ops/lowering.h"
+#include "compiler/ops/onnx/mini_float_casts.h"
 #include "compiler/ops/onnx/versions.h"
 
 namespace sardonyx::ops {
@@ -11,7 +12,11 @@ constexpr const char* onnx_names[] = {"",       "FLOAT",  "UINT8",     "INT8",  
 
 // Opset 1 names the type, later ones give its number.
 DType target(Lowering& in) {
-  if (in.version() >= 6) return DType(in.attr_int("to"));
+  if (in.version() >= 6) {
+    const int64_t to = in.attr_int("to");
+    in.require(to > 0 && to <= 0xff && is_known(DType(to)), Status::InvalidModel, "data type ", to, " is unknown");
+    return DType(to);
+  }
   std::string name = in.attr_string("to");
   for (size_t i = 1; i < std::size(onnx_names); ++i)
     if (name == onnx_names[i]) return DType(i);
@@ -22,7 +27,8 @@ Value* cast(Lowering& in, DType dtype) {
   for (DType side : {in[0]->type.dtype, dtype})
     in.require(is_float(side) || is_integer(side) || side == DType::Bool, Status::UnsupportedDatatype,
                "casts of data type ", is_known(side) ? dtype_name(side) : "?", " (", int(side), ") are not supported");
-  return in.builder().cast(in[0], dtype);
+  if (!is_mini_float(dtype)) return in.builder().cast(in[0], dtype);
+  return cast_to_mini_float(in.builder(), in[0], dtype, in.attr_int("saturate", 1) != 0, round_mode(in));
 }
 
 std::vector<Value*> lower_cast(Lowering& in) { return {cast(in, target(in))}; }

@@ -1,5 +1,8 @@
 // Quantized operators, decomposed exactly: zero points subtracted in I32, products accumulated in I32, results scaled
-// in float, rounded half to even, and saturated.
+// in float, rounded half to even, and saturated. Mini floats are scaled in F32.
+#include <cmath>
+
+#include "compiler/ops/onnx/mini_float_casts.h"
 #include "compiler/ops/onnx/spatial.h"
 #include "compiler/ops/onnx/versions.h"
 
@@ -8,24 +11,6 @@ namespace {
 
 using graph::ReduceFunction;
 using graph::UnaryFunction;
-
-struct Range {
-  double low, high;
-};
-Range range_of(Lowering& in, DType dtype) {
-  switch (dtype) {
-    case DType::U8:
-      return {0, 255};
-    case DType::I8:
-      return {-128, 127};
-    case DType::U16:
-      return {0, 65535};
-    case DType::I16:
-      return {-32768, 32767};
-    default:
-      in.fail(Status::UnsupportedDatatype, "quantized type ", dtype_name(dtype), " is not supported");
-  }
-}
 
 // A scale or zero point [C] of `axis` as dims that broadcast to `rank`; scalars and one-element vectors as scalars.
 Value* along(Lowering& in, Value* parameter, int64_t axis, int rank) {
@@ -38,43 +23,79 @@ Value* along(Lowering& in, Value* parameter, int64_t axis, int rank) {
   return b.reshape(parameter, dims);
 }
 
-// round(x / scale) + zero, saturated to `dtype`. `x` is a float tensor.
-Value* quantized(Lowering& in, Value* x, Value* scale, Value* zero, DType dtype) {
+// The axis of per-axis and blocked quantization. ONNX's default, 1, may be beyond a vector, whose axis does not matter
+// then.
+int64_t axis_of(Lowering& in, int rank) {
+  return rank == 0 ? 0 : in.axis(in.attr_int("axis", std::min(1, rank - 1)), rank);
+}
+
+// A scale or zero point as dims that broadcast to x's: per tensor, per index of the axis, or per block along it.
+Value* spread(Lowering& in, Value* parameter, Value* x) {
   auto& b = in.builder();
-  const Range range = range_of(in, dtype);
-  Value* value = b.unary(UnaryFunction::Round, b.div(x, scale));
-  if (zero) value = b.add(value, b.cast(zero, value->type.dtype));
-  value = b.minimum(b.maximum(value, b.scalar_like(value, range.low)), b.scalar_like(value, range.high));
+  const int rank = x->type.rank();
+  const int64_t axis = axis_of(in, rank), block = in.attr_int("block_size", 0);
+  in.require(block >= 0, Status::InvalidModel, "block_size is ", block);
+  if (block == 0 || parameter->type.rank() == 0) return along(in, parameter, axis, rank);
+  in.require(parameter->type.rank() == rank, Status::InvalidModel, "blocks of ", block, " along axis ", axis, " of ",
+             graph::to_string(x->type), " have parameters of the same rank, got ", graph::to_string(parameter->type));
+  const Expr extent = x->type.dims[size_t(axis)];
+  b.require_equal(parameter->type.dims[size_t(axis)], expr::ceil_div(extent, block), "blocks of the quantized axis");
+  Value* number = b.iota(DType::I64, {extent}, 0);
+  return b.gather(parameter, b.div(number, b.scalar(DType::I64, double(block))), axis);
+}
+
+// quotient + zero in integer type `dtype`, rounded half to even and saturated; as float type without zero point, which
+// must be 0 there.
+Value* quantized(Lowering& in, Value* quotient, Value* zero, DType dtype) {
+  auto& b = in.builder();
+  if (is_mini_float(dtype) && dtype != DType::F8E8M0)
+    return cast_to_mini_float(b, quotient, dtype, in.attr_int("saturate", 1) != 0, PowerOfTwo::Up);
+  in.require(is_integer(dtype) && bits_of_element(dtype) <= 16, Status::UnsupportedDatatype, "quantized type ",
+             dtype_name(dtype), " is not supported");
+  Value* value = b.unary(UnaryFunction::Round, b.cast(quotient, DType::F32));
+  if (zero) value = b.add(value, b.cast(zero, DType::F32));
+  const int bits = bits_of_element(dtype);
+  const double low = is_signed(dtype) ? -std::ldexp(1, bits - 1) : 0;
+  value = b.minimum(b.maximum(value, b.scalar_like(value, low)), b.scalar_like(value, low + std::ldexp(1, bits) - 1));
   return b.cast(value, dtype);
 }
 
-void refuse_blocks(Lowering& in) {
-  in.require(in.attr_int("block_size", 0) == 0, Status::UnsupportedAttribute, "block_size is not supported");
+// x / scale, computed in `dtype` and rounded to it.
+Value* quotient_in(Builder& b, Value* x, Value* scale, DType dtype) {
+  x = b.cast(x, dtype), scale = b.cast(scale, dtype);
+  const DType working = dtype == DType::F64 ? dtype : DType::F32;
+  return b.cast(b.div(b.cast(x, working), b.cast(scale, working)), dtype);
+}
+
+DType dtype_attribute(Lowering& in, const char* name, DType fallback) {
+  const int64_t code = in.attr_int(name, 0);
+  in.require(code == 0 || (code > 0 && code <= 0xff && is_known(DType(code))), Status::InvalidModel, "attribute ", name,
+             ": data type ", code, " is unknown");
+  return code == 0 ? fallback : DType(code);
 }
 
 std::vector<Value*> quantize_linear(Lowering& in) {
-  auto& b = in.builder();
-  refuse_blocks(in);
   Value *x = in[0], *scale = in[1], *zero = in.optional(2);
-  const int rank = x->type.rank();
-  const int64_t axis = rank == 0 ? 0 : in.axis(in.attr_int("axis", std::min(1, rank - 1)), rank);
-  const int64_t declared = in.attr_int("output_dtype", 0);
-  const DType dtype = zero ? zero->type.dtype : declared ? DType(declared) : DType::U8;
-  scale = along(in, scale, axis, rank);
-  if (zero) zero = along(in, zero, axis, rank);
-  return {quantized(in, b.cast(x, scale->type.dtype), scale, zero, dtype)};
+  const DType declared = dtype_attribute(in, "output_dtype", zero ? zero->type.dtype : DType::U8);
+  in.require(!zero || zero->type.dtype == declared, Status::InvalidModel, "output_dtype is ", dtype_name(declared),
+             ", the zero point ", zero ? dtype_name(zero->type.dtype) : "");
+  // A power of two scales in the type of what it scales.
+  const DType wide = is_float(x->type.dtype) ? x->type.dtype : DType::F32;
+  const DType natural = scale->type.dtype == DType::F8E8M0 ? wide : scale->type.dtype;
+  const DType precision = dtype_attribute(in, "precision", natural);
+  in.require(is_float(precision), Status::InvalidModel, "precision is ", dtype_name(precision));
+  Value* quotient = quotient_in(in.builder(), x, spread(in, scale, x), precision);
+  return {quantized(in, quotient, zero ? spread(in, zero, x) : nullptr, declared)};
 }
 
 std::vector<Value*> dequantize_linear(Lowering& in) {
   auto& b = in.builder();
-  refuse_blocks(in);
   Value *x = in[0], *scale = in[1], *zero = in.optional(2);
-  const int rank = x->type.rank();
-  const int64_t axis = rank == 0 ? 0 : in.axis(in.attr_int("axis", std::min(1, rank - 1)), rank);
-  scale = along(in, scale, axis, rank);
-  Value* value = b.cast(x, DType::I32);
-  if (zero) value = b.sub(value, b.cast(along(in, zero, axis, rank), DType::I32));
-  return {b.mul(b.cast(value, scale->type.dtype), scale)};
+  const DType dtype = dtype_attribute(in, "output_dtype", scale->type.dtype);
+  const bool number = is_float(x->type.dtype);  // whose zero point is 0
+  Value* value = b.cast(x, number ? DType::F32 : DType::I32);
+  if (zero && !number) value = b.sub(value, b.cast(spread(in, zero, x), DType::I32));
+  return {b.cast(b.mul(b.cast(value, DType::F32), b.cast(spread(in, scale, x), DType::F32)), dtype)};
 }
 
 // The range of x widened to hold 0, mapped to 0..255.
@@ -87,11 +108,12 @@ std::vector<Value*> dynamic_quantize_linear(Lowering& in) {
   Value* scale = b.div(b.sub(high, low), steps);
   Value* point = b.unary(UnaryFunction::Round, b.div(b.sub(zero, low), scale));
   Value* zero_point = b.cast(b.minimum(b.maximum(point, zero), steps), DType::U8);
-  return {quantized(in, x, scale, zero_point, DType::U8), scale, zero_point};
+  return {quantized(in, b.div(x, scale), zero_point, DType::U8), scale, zero_point};
 }
 
-// x as I32 with its zero point (any shape that broadcasts) taken off.
+// x as I32 with its zero point (any shape that broadcasts) taken off; mini floats, whose zero point is 0, as F32.
 Value* centered(Builder& b, Value* x, Value* zero) {
+  if (is_mini_float(x->type.dtype)) return b.cast(x, DType::F32);
   Value* wide = b.cast(x, DType::I32);
   return zero ? b.sub(wide, b.cast(zero, DType::I32)) : wide;
 }
@@ -104,7 +126,7 @@ Value* per_row(Lowering& in, Value* parameter) {
   return b.unsqueeze(parameter, {1});
 }
 
-Value* matmul_i32(Lowering& in, Value* a, Value* a_zero, Value* w, Value* w_zero) {
+Value* matmul_centered(Lowering& in, Value* a, Value* a_zero, Value* w, Value* w_zero) {
   auto& b = in.builder();
   in.require(a->type.rank() >= 1 && w->type.rank() >= 1, Status::InvalidModel, "scalars do not multiply");
   const bool row = a->type.rank() == 1, column = w->type.rank() == 1;
@@ -112,24 +134,26 @@ Value* matmul_i32(Lowering& in, Value* a, Value* a_zero, Value* w, Value* w_zero
   Value* right = centered(b, w, w_zero);
   if (row) left = b.unsqueeze(left, {0});
   if (column) right = b.unsqueeze(right, {1});
-  Value* result = b.matmul(left, right, false, false, DType::I32);
+  in.require(left->type.dtype == right->type.dtype, Status::InvalidModel, "operands are ", dtype_name(a->type.dtype),
+             " and ", dtype_name(w->type.dtype));
+  Value* result = b.matmul(left, right, false, false, left->type.dtype);
   if (column) result = b.squeeze(result, {-1});
   if (row) result = b.squeeze(result, {column ? -1 : -2});
   return result;
 }
 
 std::vector<Value*> matmul_integer(Lowering& in) {
-  return {matmul_i32(in, in[0], in.optional(2), in[1], in.optional(3))};
+  return {matmul_centered(in, in[0], in.optional(2), in[1], in.optional(3))};
 }
 
 // Inputs a, a_scale, a_zero, b, b_scale, b_zero, y_scale, y_zero.
 std::vector<Value*> qlinear_matmul(Lowering& in) {
   auto& b = in.builder();
-  Value* sums = matmul_i32(in, in[0], in[2], in[3], in[5]);
+  Value* sums = matmul_centered(in, in[0], in[2], in[3], in[5]);
   const DType working = in[1]->type.dtype;
   Value* scale = b.div(b.mul(per_row(in, in[1]), in[4]), per_row(in, in[6]));
   Value* scaled = b.mul(b.cast(sums, working), scale);
-  return {quantized(in, scaled, b.scalar(working, 1), per_row(in, in[7]), in[7]->type.dtype)};
+  return {quantized(in, scaled, per_row(in, in[7]), in[7]->type.dtype)};
 }
 
 Value* conv_i32(Lowering& in, Value* x, Value* x_zero, Value* w, Value* w_zero) {
@@ -157,7 +181,7 @@ std::vector<Value*> qlinear_conv(Lowering& in) {
   Value* w_scale = along(in, in[4], 1, rank);
   Value* scale = b.div(b.mul(b.reshape(in[1], {}), w_scale), b.reshape(in[6], {}));
   Value* scaled = b.mul(b.cast(sums, DType::F32), scale);
-  return {quantized(in, scaled, b.scalar(DType::F32, 1), b.reshape(in[7], {}), in[7]->type.dtype)};
+  return {quantized(in, scaled, b.reshape(in[7], {}), in[7]->type.dtype)};
 }
 
 const OnnxOp ops[] = {

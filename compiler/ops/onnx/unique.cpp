@@ -25,8 +25,11 @@ class Slices {
   // -1, 0 or 1; NaNs come last and equal each other.
   int compare(int64_t a, int64_t b) const {
     int result = 0;
-    visit_dtype(x_.dtype(), [&](auto zero) { result = compare_as<decltype(zero)>(a, b); });
-    return result;
+    const bool known = visit_dtype(x_.dtype(), [&](auto zero) {
+      const auto* data = x_.data<decltype(zero)>();
+      result = compare_by(a, b, [data](int64_t i) { return data[i]; });
+    });
+    return known ? result : compare_by(a, b, [this](int64_t i) { return x_.as_double(i); });
   }
   void copy(int64_t from, Tensor& to, int64_t position) const {
     size_t bytes = size_t(inner_) * size_of(x_.dtype());
@@ -37,12 +40,11 @@ class Slices {
   }
 
  private:
-  template <class T>
-  int compare_as(int64_t a, int64_t b) const {
-    const T* data = x_.data<T>();
+  template <class At>
+  int compare_by(int64_t a, int64_t b, At at) const {
     for (int64_t o = 0; o < outer_; ++o)
       for (int64_t i = 0; i < inner_; ++i) {
-        T left = data[(o * length_ + a) * inner_ + i], right = data[(o * length_ + b) * inner_ + i];
+        const auto left = at((o * length_ + a) * inner_ + i), right = at((o * length_ + b) * inner_ + i);
         if (left == right) continue;
         bool left_nan = left != left, right_nan = right != right;
         if (left_nan && right_nan) continue;
@@ -102,8 +104,8 @@ std::vector<Value*> lower(Lowering& in) {
     axis = in.axis(in.attr_int("axis"), x->type.rank());
   else
     x = b.reshape(x, {graph::element_count(x->type)});
-  in.require(visit_dtype(x->type.dtype, [](auto) {}), Status::UnsupportedDatatype, "tensors of ",
-             dtype_name(x->type.dtype), " are not supported");
+  in.require(visit_dtype(x->type.dtype, [](auto) {}) || is_float(x->type.dtype), Status::UnsupportedDatatype,
+             "tensors of ", dtype_name(x->type.dtype), " are not supported");
   Expr count = b.graph().fresh_symbol("unique");
   graph::TensorType values = x->type;
   const Expr length = values.dims[size_t(axis)];

@@ -68,7 +68,7 @@ Term cast_term(const Term& x, DType dtype) {
   return map(x, dtype, [dtype](const Expr& value) { return expr::cast(value, dtype); });
 }
 
-DType accumulation_dtype(DType dtype) { return dtype == DType::F16 || dtype == DType::BF16 ? DType::F32 : dtype; }
+DType accumulation_dtype(DType dtype) { return is_float(dtype) && size_of(dtype) < 4 ? DType::F32 : dtype; }
 
 Expr product(const Exprs& dims) {
   Expr result = 1;

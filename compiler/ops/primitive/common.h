@@ -54,7 +54,7 @@ Exprs broadcast_batch(Op op, const Exprs& a, const Exprs& b, Types operands);
 // ---- terms ----
 Term map(const Term& x, DType dtype, const std::function<Expr(const Expr&)>& f);
 Term cast_term(const Term& x, DType dtype);
-// The dtype in which sums over `dtype` are kept: F32 for F16 and BF16, else the same.
+// The dtype in which sums over `dtype` are kept: F32 for narrower floats, else the same.
 DType accumulation_dtype(DType dtype);
 // Row-major position of `index` in `dims`, and back.
 Expr flatten(const Index& index, const Exprs& dims);

@@ -1,9 +1,9 @@
 // Lowering: from a scheduled kernel body to what a code generator emits directly.
 //
 // After lower() every buffer is addressed by one flat index, Vector loops have become vector expressions (Unrolled
-// loops are copied by the code generator, which keeps statements small), F16/BF16 arithmetic runs in F32, and calls of
-// exp, tanh ... are polynomials. Each pass is a function from statement to statement and can be tested alone; lower()
-// is the list of them.
+// loops are copied by the code generator, which keeps statements small), arithmetic on narrow types runs in wider ones,
+// and calls of exp, tanh ... are polynomials. Each pass is a function from statement to statement and can be tested
+// alone; lower() is the list of them.
 #pragma once
 #include "compiler/expr/simplify.h"
 #include "compiler/tensor/kernel.h"
@@ -23,7 +23,7 @@ Stmt vectorize(const Stmt& stmt);
 // Simplifies integer expressions with the loops' bounds as facts; drops branches and loops that never run.
 Stmt simplify(const Stmt& stmt, const expr::Scope& scope = {});
 Expr simplify_index(const Expr& e, const expr::Scope& scope);
-// F16 and BF16 values are computed in F32: loads widen, stores round.
+// Narrow floats are computed with in F32 and small integers in a byte: loads widen, stores round (lower/narrow.h).
 Stmt legalize_types(const Stmt& stmt);
 // Expands Exp, Log, Tanh, Pow ... into arithmetic (F32 within 4 ulp, F64 within 1e-14 relative).
 Stmt expand_math(const Stmt& stmt);

@@ -56,8 +56,23 @@ extern "C" {
 /* ---- [onnxx_types] ------------------------------------------------------------------------------------------------
  */
 /* dataType may be any TensorProto code that the model declares and the library supports; beyond the codes of
- * onnxifi.h that is BOOL: one byte per element, written as 0 or 1, any non-zero input is true. */
+ * onnxifi.h these are the following. BOOL: one byte per element, written as 0 or 1, any non-zero input is true. */
 #define ONNXX_DATATYPE_BOOL 9
+/* One byte per element: */
+#define ONNXX_DATATYPE_FLOAT8E4M3FN 17
+#define ONNXX_DATATYPE_FLOAT8E4M3FNUZ 18
+#define ONNXX_DATATYPE_FLOAT8E5M2 19
+#define ONNXX_DATATYPE_FLOAT8E5M2FNUZ 20
+#define ONNXX_DATATYPE_FLOAT8E8M0 24
+/* Two elements per byte, the first in the low bits: */
+#define ONNXX_DATATYPE_UINT4 21
+#define ONNXX_DATATYPE_INT4 22
+#define ONNXX_DATATYPE_FLOAT4E2M1 23
+/* Four elements per byte, the first in the lowest bits: */
+#define ONNXX_DATATYPE_UINT2 25
+#define ONNXX_DATATYPE_INT2 26
+/* Buffers of packed elements are rounded up to whole bytes, whose unused bits are written as 0 and not read. They lie
+ * in CPU memory; other memory types are UNSUPPORTED_MEMORY_TYPE. */
 
 /* ---- [onnxx_figures] ----------------------------------------------------------------------------------------------
  */

@@ -103,8 +103,8 @@ class Cases {
       Value* x = m.input({m.n(), 19});
       return Outputs{m.builder.select(condition, x, m.input({m.n(), 19}))};
     });
-    for (DType to :
-         {DType::F32, DType::F64, DType::F16, DType::BF16, DType::I8, DType::I32, DType::I64, DType::U8, DType::Bool})
+    for (DType to : {DType::F32, DType::F64, DType::F16, DType::BF16, DType::I8, DType::I32, DType::I64, DType::U8,
+                     DType::Bool, DType::F8E4M3FN, DType::F8E5M2FNUZ, DType::F4E2M1, DType::I4, DType::U2})
       add(str("cast to ", dtype_name(to)), Precision::Exact, [to](Maker& m) {
         // Floats that unsigned types hold: what lies outside saturates, which has tests of its own.
         Value* x = is_signed(to) || to == DType::Bool ? m.input({m.n(), 19}) : m.input_in(m.dtype, {m.n(), 19}, 0, 9);

@@ -6,9 +6,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <deque>
 #include <random>
 
 #include "compiler/driver/compile.h"
+#include "runtime/base/packing.h"
 #include "runtime/session.h"
 
 namespace sardonyx::driver {
@@ -38,19 +40,46 @@ inline std::shared_ptr<const runtime::Program> compile_copy(const graph::Graph& 
   return compile(graph::clone(graph), host(), options);
 }
 
+// The buffers that a host binds for tensors: elements of less than a byte are packed.
+class HostBuffers {
+ public:
+  runtime::HostTensor input(const Tensor& tensor) {
+    if (!is_packed(tensor.dtype())) return {const_cast<uint8_t*>(tensor.raw()), tensor.dims()};
+    std::vector<uint8_t>& packed = add(tensor);
+    pack(tensor.dtype(), tensor.raw(), tensor.count(), packed.data());
+    return {packed.data(), tensor.dims()};
+  }
+  // Poisoned. read() brings the result home; tensors must outlive this.
+  runtime::HostTensor output(Tensor& tensor) {
+    std::fill_n(tensor.raw(), tensor.bytes(), uint8_t{0xCD});
+    if (!is_packed(tensor.dtype())) return {tensor.raw(), tensor.dims()};
+    std::vector<uint8_t>& packed = add(tensor);
+    outputs_.emplace_back(&tensor, &packed);
+    return {packed.data(), tensor.dims()};
+  }
+  void read() {
+    for (auto& [tensor, packed] : outputs_) unpack(tensor->dtype(), packed->data(), tensor->count(), tensor->raw());
+  }
+
+ private:
+  std::vector<uint8_t>& add(const Tensor& tensor) {
+    return buffers_.emplace_back(size_t(host_bytes(tensor.dtype(), tensor.count())), uint8_t{0xCD});
+  }
+  std::deque<std::vector<uint8_t>> buffers_;
+  std::vector<std::pair<Tensor*, std::vector<uint8_t>*>> outputs_;
+};
+
 // Runs a program; `output_dims` are the shapes that the host describes. Throws the run's error.
 inline std::vector<Tensor> run_program(std::shared_ptr<const runtime::Program> program,
                                        const std::vector<Tensor>& inputs, const std::vector<Dims>& output_dims,
                                        const std::shared_ptr<runtime::Context>& context = test_context()) {
   auto session = std::make_shared<runtime::Session>(program, context);
+  HostBuffers buffers;
   std::vector<runtime::HostTensor> in, out;
-  for (const Tensor& tensor : inputs) in.push_back({const_cast<uint8_t*>(tensor.raw()), tensor.dims()});
+  for (const Tensor& tensor : inputs) in.push_back(buffers.input(tensor));
   std::vector<Tensor> results;
-  for (size_t i = 0; i < output_dims.size(); ++i) {
-    results.emplace_back(program->outputs[i].dtype, output_dims[i]);
-    std::fill_n(results.back().raw(), results.back().bytes(), uint8_t{0xCD});
-    out.push_back({results.back().raw(), output_dims[i]});
-  }
+  for (size_t i = 0; i < output_dims.size(); ++i) results.emplace_back(program->outputs[i].dtype, output_dims[i]);
+  for (Tensor& result : results) out.push_back(buffers.output(result));
   auto done = std::make_shared<runtime::Event>();
   session->submit(session->bind(in, out), nullptr, done);
   require(done->wait() == Status::Success, done->status(), done->text());
@@ -59,6 +88,7 @@ inline std::vector<Tensor> run_program(std::shared_ptr<const runtime::Program> p
     const Dims* shape = done->output_shape(program->outputs[i].name);
     EXPECT_TRUE(shape != nullptr && *shape == output_dims[i]) << "reported shape of output " << i;
   }
+  buffers.read();
   return results;
 }
 

@@ -33,6 +33,47 @@ inline Tensor random_tensor(DType dtype, Dims dims, std::mt19937& random, double
   return t;
 }
 
+// Types whose elements take a byte and have no C++ type.
+constexpr DType byte_dtypes[] = {DType::F8E4M3FN, DType::F8E4M3FNUZ, DType::F8E5M2, DType::F8E5M2FNUZ, DType::F8E8M0,
+                                 DType::F4E2M1,   DType::U4,         DType::I4,     DType::U2,         DType::I2};
+
+// Every value of a type of at most 16 bits, in order of its bits.
+inline Tensor all_codes(DType dtype) {
+  const int64_t count = int64_t{1} << bits_of_element(dtype);
+  Tensor codes(dtype, {count});
+  for (int64_t i = 0; i < count; ++i) {
+    if (bits_of_element(dtype) == 16)
+      codes.data<uint16_t>()[i] = uint16_t(i);
+    else
+      codes.raw()[i] = uint8_t(is_integer(dtype) ? extend_element(i, dtype) : i);
+  }
+  return codes;
+}
+
+// F32 or F64 numbers around everything that rounds: the values of all mini floats and the middles between them, each
+// with its neighbours, and what is special or huge.
+inline Tensor boundary_numbers(DType dtype) {
+  std::vector<double> numbers{0, NAN, INFINITY, 1e30, 1e-30, 0x1p-149, 3e9, 1e300, 1e-300, 61440, 65520, 65536};
+  for (DType mini : byte_dtypes) {
+    if (!is_float(mini)) continue;
+    Tensor codes = all_codes(mini);
+    for (int64_t i = 1; i < codes.count() / (mini == DType::F8E8M0 ? 1 : 2); ++i) {
+      numbers.push_back(codes.as_double(i));
+      numbers.push_back((codes.as_double(i) + codes.as_double(i - 1)) / 2);
+    }
+  }
+  Tensor result(dtype, {int64_t(numbers.size()) * 6});
+  for (size_t i = 0; i < numbers.size(); ++i)
+    for (int k = 0; k < 6; ++k) {
+      const double toward = k / 2 == 1 ? INFINITY : 0;
+      double x = numbers[i];
+      if (k / 2 > 0)
+        x = dtype == DType::F32 ? double(std::nextafter(float(x), float(toward))) : std::nextafter(x, toward);
+      result.set_double(int64_t(i) * 6 + k, k % 2 ? -x : x);
+    }
+  return result;
+}
+
 inline Dims evaluate_dims(const std::vector<expr::Expr>& dims,
                           const std::unordered_map<const expr::Variable*, int64_t>& values) {
   Dims result;

@@ -76,8 +76,9 @@ TEST(Pointwise, EveryDtypeAddsAndSelects) {
 }
 
 TEST(Pointwise, CastsBetweenAllTypes) {
-  const DType all[] = {DType::F32, DType::F64, DType::F16, DType::BF16, DType::I8,  DType::U8,  DType::I16,
-                       DType::U16, DType::I32, DType::U32, DType::I64,  DType::U64, DType::Bool};
+  std::vector<DType> all = {DType::F32, DType::F64, DType::F16, DType::BF16, DType::I8,  DType::U8,  DType::I16,
+                            DType::U16, DType::I32, DType::U32, DType::I64,  DType::U64, DType::Bool};
+  all.insert(all.end(), std::begin(byte_dtypes), std::end(byte_dtypes));
   for (DType from : all) {
     ProgramBuilder b;
     Term x = b.input("x", from, {53});
@@ -89,6 +90,85 @@ TEST(Pointwise, CastsBetweenAllTypes) {
     auto inputs = random_inputs(problem.program, {}, 5, -300, 300);
     expect_matches("loops", problem, inputs, {}, 0, 0);
     expect_matches("pointwise", problem, inputs, {}, 0, 0);
+  }
+}
+
+TEST(Pointwise, NumbersBecomeNarrowTypesAsInTheInterpreter) {
+  for (DType from : {DType::F32, DType::F64}) {
+    ProgramBuilder b;
+    const Tensor numbers = boundary_numbers(from);
+    Term x = b.input("x", from, {numbers.count()});
+    for (DType to : byte_dtypes) b.output({to, x.dims, [=](const Index& i) { return expr::cast(x.at(i), to); }});
+    for (DType to : {DType::F16, DType::BF16})
+      b.output({to, x.dims, [=](const Index& i) { return expr::cast(x.at(i), to); }});
+    Problem problem{b.finish(), {}};
+    expect_matches("loops", problem, {numbers}, {}, 0, 0);
+    expect_matches("pointwise", problem, {numbers}, {}, 0, 0);
+  }
+}
+
+TEST(Pointwise, EveryCodeOfByteTypesConvertsMovesAndCompares) {
+  for (DType dtype : byte_dtypes) {
+    SCOPED_TRACE(std::string(dtype_name(dtype)));
+    const Tensor codes = all_codes(dtype);
+    ProgramBuilder b;
+    Term x = b.input("x", dtype, {codes.count()});
+    for (DType to : {DType::F32, DType::F64, DType::F16, DType::I32, DType::U8, DType::Bool})
+      b.output({to, x.dims, [=](const Index& i) { return expr::cast(x.at(i), to); }});
+    const Expr one = expr::imm(1, dtype), last = codes.count() - 1;
+    b.output({dtype, x.dims, [=](const Index& i) { return expr::select(i[0] < Expr(3), one, x.at({last - i[0]})); }});
+    b.output({dtype, x.dims, [=](const Index& i) { return x.at(i) + one; }});
+    b.output({DType::Bool, x.dims, [=](const Index& i) { return x.at(i) < one; }});
+    Problem problem{b.finish(), {}};
+    expect_matches("loops", problem, {codes}, {}, 0, 0);
+    expect_matches("pointwise", problem, {codes}, {}, 0, 0);
+  }
+}
+
+TEST(Pointwise, MovedCodesKeepTheirBits) {
+  for (DType dtype : {DType::F8E5M2, DType::F16, DType::BF16}) {
+    const Tensor codes = all_codes(dtype);
+    ProgramBuilder b;
+    Term x = b.input("x", dtype, {codes.count()});
+    const Expr last = codes.count() - 1;
+    b.output({dtype, x.dims, [=](const Index& i) { return x.at({last - i[0]}); }});
+    Problem problem{b.finish(), {}};
+    for (const char* family : {"loops", "pointwise"}) {
+      const auto proposals = sketch::family_of(family)->propose(problem, cpu::host_target(), nullptr);
+      ASSERT_FALSE(proposals.empty());
+      const auto lowered = sketch::family_of(family)->lower(problem, proposals[0].point, cpu::host_target());
+      const Tensor moved = Runner(problem, std::get<Lowered>(lowered)).run({codes}, {}).outputs[0];
+      const size_t size = size_of(dtype);
+      for (size_t i = 0; i < size_t(codes.count()); ++i)
+        ASSERT_EQ(std::memcmp(moved.raw() + i * size, codes.raw() + (size_t(codes.count()) - 1 - i) * size, size), 0)
+            << dtype_name(dtype) << " " << i;
+    }
+  }
+}
+
+TEST(Pointwise, ComplexNumbersMove) {
+  for (DType dtype : {DType::Complex64, DType::Complex128}) {
+    Tensor numbers(dtype, {5, 21});
+    for (int64_t i = 0; i < numbers.bytes(); ++i) numbers.raw()[i] = uint8_t(i * 37 + i / 256);
+    ProgramBuilder b;
+    Term x = b.input("x", dtype, {5, 21}), c = b.input("c", DType::Bool, {5});
+    b.output({dtype, {21, 5}, [=](const Index& i) {
+                return expr::select(c.at({i[1]}), x.at({i[1], i[0]}), x.at({i[1], Expr(20) - i[0]}));
+              }});
+    const Problem problem{b.finish(), {}};
+    const std::vector<Tensor> inputs{numbers,
+                                     Tensor::of<uint8_t>(DType::Bool, {5}, std::vector<uint8_t>{1, 0, 1, 1, 0})};
+    const Tensor want = tensor::interpret(problem.program, inputs, {})[0];
+    for (int64_t i = 0; i < 21; ++i)
+      for (int64_t k = 0; k < 5; ++k) {
+        const int64_t from = k * 21 + (k == 1 || k == 4 ? 20 - i : i), size = int64_t(size_of(dtype));
+        ASSERT_EQ(std::memcmp(want.raw() + (i * 5 + k) * size, numbers.raw() + from * size, size_t(size)), 0);
+      }
+    for (const char* family : {"loops", "pointwise"})
+      for (const auto& proposal : sketch::family_of(family)->propose(problem, cpu::host_target(), nullptr)) {
+        const auto lowered = sketch::family_of(family)->lower(problem, proposal.point, cpu::host_target());
+        EXPECT_TRUE(same_bits(Runner(problem, std::get<Lowered>(lowered)).run(inputs, {}).outputs[0], want)) << family;
+      }
   }
 }
 
