@@ -23,6 +23,17 @@ bool always_true(const Value* yielded, const Value* parameter) {
   return yielded->contents && yielded->contents->size() == 1 && expr::is_const((*yielded->contents)[0], 1);
 }
 
+// Of two results with one element each, the one of lower rank gets the other's: a rank cannot depend on a condition,
+// and in arithmetic the two are the same.
+void widen_single(Builder (&sides)[2], Value*& a, Value*& b) {
+  for (const Value* value : {a, b})
+    if (!expr::is_const(element_count(value->type), 1)) return;
+  if (a->type.rank() < b->type.rank())
+    a = sides[0].reshape(a, b->type.dims);
+  else if (b->type.rank() < a->type.rank())
+    b = sides[1].reshape(b, a->type.dims);
+}
+
 }  // namespace
 
 bool binds_result_dims(Op op) { return op == Op::if_ || op == Op::loop || op == Op::nonzero || op == Op::host_call; }
@@ -38,15 +49,16 @@ std::vector<Value*> Builder::if_then_else(Value* condition,
   const int64_t mark = graph_.symbol_count();
   Node* node = add_node(Op::if_, std::make_shared<NoAttrs>(), {condition}, {});
   std::vector<Value*> yields[2];
+  Builder inner[2] = {Builder(graph_), Builder(graph_)};
   for (int side = 0; side < 2; ++side) {
-    Builder inner(graph_);
-    inner.insert_at_end(*graph_.add_region(node));
-    inner.set_sources(sources_);
-    yields[side] = (side == 0 ? then_body : else_body)(inner);
-    inner.add_node(Op::yield, std::make_shared<NoAttrs>(), yields[side], {});
+    inner[side].insert_at_end(*graph_.add_region(node));
+    inner[side].set_sources(sources_);
+    yields[side] = (side == 0 ? then_body : else_body)(inner[side]);
   }
   require(yields[0].size() == yields[1].size(), Status::InvalidModel, "the branches of an if give ", yields[0].size(),
           " and ", yields[1].size(), " results");
+  for (size_t i = 0; i < yields[0].size(); ++i) widen_single(inner, yields[0][i], yields[1][i]);
+  for (int side = 0; side < 2; ++side) inner[side].add_node(Op::yield, std::make_shared<NoAttrs>(), yields[side], {});
   for (size_t i = 0; i < yields[0].size(); ++i) {
     const TensorType &a = yields[0][i]->type, &b = yields[1][i]->type;
     require(a.dtype == b.dtype, Status::InvalidModel, "result ", i, " of an if is ", to_string(a), " or ",

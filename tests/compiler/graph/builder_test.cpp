@@ -211,6 +211,23 @@ TEST_F(BuilderTest, IfOfAKnownConditionBuildsOneBranch) {
             UnaryFunction::Neg);
 }
 
+// Single elements of different ranks get the higher one; other ranks must not depend on the condition.
+TEST_F(BuilderTest, IfOfSingleElementsTakesTheHigherRank) {
+  Value* c = input(DType::Bool, {}, "c");
+  Value *scalar = f32({}), *vector = f32({1}), *matrix = f32({1, n});
+  const auto either = [&](Value* a, Value* other) {
+    return b.if_then_else(
+        c, [&](Builder& inner) { return std::vector<Value*>{inner.exp(a)}; },
+        [&](Builder& inner) { return std::vector<Value*>{inner.neg(other)}; })[0];
+  };
+  Value *first = either(scalar, vector), *second = either(vector, scalar);
+  expect_dims(first, {1});
+  expect_dims(second, {1});
+  g.set_outputs({first, second}, {"a", "b"});
+  verify(g);
+  EXPECT_THROW(either(vector, matrix), Error);
+}
+
 TEST_F(BuilderTest, LoopWithStaticTripCount) {
   Value* x = f32({n, 4});
   auto results = b.loop(b.scalar(DType::I64, 5), nullptr, {x},
