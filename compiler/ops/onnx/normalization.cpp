@@ -35,7 +35,8 @@ Value* scale_and_shift(Builder& b, Value* x, Value* scale, Value* bias, Value* m
   return b.add(b.mul(x, factor), shift);
 }
 
-// Training mode normalises with the batch's statistics and returns the running ones.
+// Training mode normalises with the batch's statistics. Results: the tensor, running mean and variance, and (before
+// version 14) the batch's own.
 std::vector<Value*> train_batch_normalization(Lowering& in, double epsilon) {
   auto& b = in.builder();
   Value* x = in[0];
@@ -43,29 +44,36 @@ std::vector<Value*> train_batch_normalization(Lowering& in, double epsilon) {
   std::vector<int64_t> axes = axes_from(2, x->type.rank());
   axes.insert(axes.begin(), 0);
   const Moments moments = moments_of(b, x, axes);
+  const auto flat = [&](Value* previous, Value* current) {
+    return b.cast(b.reshape(current, previous->type.dims), previous->type.dtype);
+  };
   const auto running = [&](Value* previous, Value* current) {
-    Value* flat = b.cast(b.reshape(current, previous->type.dims), previous->type.dtype);
-    return b.add(b.mul(previous, b.scalar_like(previous, momentum)), b.mul(flat, b.scalar_like(flat, 1 - momentum)));
+    Value* now = flat(previous, current);
+    return b.add(b.mul(previous, b.scalar_like(previous, momentum)), b.mul(now, b.scalar_like(now, 1 - momentum)));
   };
   const int spatial_rank = x->type.rank() - 2;
   Value* normal = b.mul(moments.centered, inverse_deviation(b, moments.variance, epsilon));
   Value* scale = b.cast(per_channel(b, in[1], spatial_rank), x->type.dtype);
   Value* bias = b.cast(per_channel(b, in[2], spatial_rank), x->type.dtype);
-  return {b.add(b.mul(normal, scale), bias), running(in[3], moments.mean), running(in[4], moments.variance)};
+  return {b.add(b.mul(normal, scale), bias), running(in[3], moments.mean), running(in[4], moments.variance),
+          flat(in[3], moments.mean), flat(in[4], moments.variance)};
 }
 
 std::vector<Value*> batch_normalization(Lowering& in) {
   const double epsilon = in.attr_float("epsilon", 1e-5);
   const int rank = in[0]->type.rank();
   in.require(rank >= 2, Status::InvalidModel, "rank 2 or more expected, got ", graph::to_string(in[0]->type));
-  if (in.version() >= 14 && in.attr_int("training_mode", 0) != 0) {
-    std::vector<Value*> results = train_batch_normalization(in, epsilon);
-    results.resize(size_t(std::min(in.outputs(), 3)));
-    return results;
-  }
-  in.require(in.outputs() <= 1, Status::UnsupportedAttribute, "the statistics of a training batch are not supported");
   // Before version 9, spatial = 0 has statistics per feature: parameters of all dims but the first.
   const bool per_feature = in.version() < 9 && in.attr_int("spatial", 1) == 0;
+  // Before version 14, asking for statistics means training.
+  const bool training = in.version() >= 14 ? in.attr_int("training_mode", 0) != 0 : in.outputs() > 1;
+  if (training) {
+    in.require(!per_feature, Status::UnsupportedAttribute, "training with statistics per feature is not supported");
+    std::vector<Value*> results = train_batch_normalization(in, epsilon);
+    results.resize(size_t(std::min(in.outputs(), in.version() >= 14 ? 3 : 5)));
+    return results;
+  }
+  in.require(in.outputs() <= 1, Status::InvalidModel, "statistics of a batch are for training_mode 1");
   const int spatial_rank = per_feature ? 0 : rank - 2;
   return {scale_and_shift(in.builder(), in[0], in[1], in[2], in[3], in[4], epsilon, spatial_rank)};
 }

@@ -110,6 +110,18 @@ TEST(OnnxNormalization, Batch) {
   expect_tensor(results[0], DType::F32, {1, 2, 2}, {-2, 2, 4, 6});
   expect_tensor(results[1], DType::F32, {2}, {1.25, 3.25});
   expect_tensor(results[2], DType::F32, {2}, {2.125, 0.625});
+  // Before version 14, asking for the statistics trains, and the batch's own come last.
+  const auto early = run({.op = "BatchNormalization",
+                          .opset = 9,
+                          .inputs = {x, scale, bias, mean, variance},
+                          .attributes = {{"epsilon", 0.0}, {"momentum", 0.5}},
+                          .outputs = 5,
+                          .dynamic = false});
+  ASSERT_EQ(early.size(), 5u);
+  expect_tensor(early[0], DType::F32, {1, 2, 2}, {-2, 2, 4, 6});
+  expect_tensor(early[2], DType::F32, {2}, {2.125, 0.625});
+  expect_tensor(early[3], DType::F32, {2}, {1.5, 3.5});
+  expect_tensor(early[4], DType::F32, {2}, {0.25, 0.25});
 }
 
 TEST(OnnxNormalization, InstanceGroupLayerAndRms) {
