@@ -41,7 +41,7 @@ Value* spread(Lowering& in, Value* parameter, Value* x) {
   const Expr extent = x->type.dims[size_t(axis)];
   b.require_equal(parameter->type.dims[size_t(axis)], expr::ceil_div(extent, block), "blocks of the quantized axis");
   Value* number = b.iota(DType::I64, {extent}, 0);
-  return b.gather(parameter, b.div(number, b.scalar(DType::I64, double(block))), axis);
+  return b.gather(parameter, b.div(number, b.ints({block})), axis);
 }
 
 // quotient + zero in integer type `dtype`, rounded half to even and saturated; as float type without zero point, which
@@ -92,6 +92,7 @@ std::vector<Value*> dequantize_linear(Lowering& in) {
   auto& b = in.builder();
   Value *x = in[0], *scale = in[1], *zero = in.optional(2);
   const DType dtype = dtype_attribute(in, "output_dtype", scale->type.dtype);
+  in.require(is_float(dtype) && !is_mini_float(dtype), Status::InvalidModel, "output_dtype is ", dtype_name(dtype));
   const bool number = is_float(x->type.dtype);  // whose zero point is 0
   Value* value = b.cast(x, number ? DType::F32 : DType::I32);
   if (zero && !number) value = b.sub(value, b.cast(spread(in, zero, x), DType::I32));

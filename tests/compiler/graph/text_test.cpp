@@ -55,6 +55,23 @@ TEST(GraphText, RoundTripsAttributesOfEveryFieldKind) {
   expect_round_trip(g);
 }
 
+TEST(GraphText, RoundTripsEveryElementType) {
+  for (int code = 1; is_known(DType(code)); ++code) {
+    const DType dtype{uint8_t(code)};
+    EXPECT_EQ(dtype_from_name(dtype_name(dtype)), dtype);
+    if (dtype == DType::String || is_complex(dtype)) continue;
+    Graph g;
+    Builder b(g);
+    Tensor values(dtype, {3});
+    for (int i = 0; i < 3; ++i) values.set_double(i, i);
+    Value* x = g.body().add_parameter({dtype, {3}, {}}, "x");
+    g.set_outputs({x, b.constant(values)}, {"y", "z"});
+    expect_round_trip(g);
+    const auto parsed = parse(to_string(g));
+    EXPECT_TRUE(same_bits(*parsed->body().nodes().front()->result()->constant(), values)) << dtype_name(dtype);
+  }
+}
+
 TEST(GraphText, RoundTripsControlFlow) {
   Graph g;
   Builder b(g);

@@ -139,6 +139,7 @@ TEST(QuantizeLinear, BlocksShareAScale) {
   EXPECT_THROW(quantize({x, f32({2, 3}, {1, 1, 1, 1, 1, 1})}, blocks), Error);
   EXPECT_THROW(quantize({x, f32({2}, {1, 1})}, blocks), Error);
   EXPECT_THROW(quantize({x, scales}, {{"block_size", int64_t{-1}}}), Error);
+  EXPECT_THROW(quantize({x, scales}, {{"block_size", INT64_MAX}}), Error);
 }
 
 TEST(QuantizeLinear, DividesInThePrecisionThatIsAsked) {
@@ -168,6 +169,8 @@ TEST(DequantizeLinear, ScalesEveryQuantizedType) {
   expect_tensor(dequantize({make(DType::F4E2M1, {2}, {6, -1.5}), half}), DType::F32, {2}, {3, -0.75});
   expect_tensor(dequantize({make(DType::U16, {1}, {65535}), make(DType::F16, {}, {0.0625})}), DType::F16, {1}, {4096});
   expect_tensor(dequantize({make(DType::I8, {1}, {3}), half}, output_type(DType::BF16)), DType::BF16, {1}, {1.5});
+  EXPECT_THROW(dequantize({make(DType::I8, {1}, {3}), half}, output_type(DType::I32)), Error);
+  EXPECT_THROW(dequantize({make(DType::I8, {1}, {3}), make(DType::F8E8M0, {}, {1})}), Error);
 }
 
 TEST(QLinearMatMul, MultipliesFloat8) {
