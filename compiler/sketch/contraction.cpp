@@ -19,6 +19,8 @@ struct Shape {
 constexpr Shape wide_tiles[] = {{14, 2}, {12, 2}, {8, 3}, {7, 3}, {6, 4}, {28, 1}, {7, 2},
                                 {4, 4},  {4, 2},  {1, 8}, {1, 4}, {1, 2}, {1, 1}};
 constexpr Shape narrow_tiles[] = {{6, 2}, {4, 3}, {12, 1}, {4, 2}, {1, 6}, {1, 4}, {1, 2}, {1, 1}};
+// OpenCL compilers take their time over large tiles. Eight accumulators keep two multiply-add units busy, just.
+constexpr Shape small_tiles[] = {{4, 2}, {8, 1}, {1, 6}, {1, 4}, {1, 2}, {1, 1}};
 constexpr size_t most_proposals = 4;
 
 // Panels must not straddle groups of a grouped convolution: the quotient of the vector axis by the group size has to be
@@ -38,9 +40,10 @@ bool keeps_groups_apart(const TileProblem& tile, int64_t width) {
 
 std::vector<TileShape> shapes(const TileProblem& tile, const Target& target) {
   int lanes = std::max(1, target.vector_bytes / int(size_of(tile.dtype)));
-  // OpenCL compilers take their time over large tiles, and gain a few percent at most.
-  bool wide = target.vector_registers >= 32 && target.kind == tensor::TargetKind::Host;
-  auto table = wide ? std::span<const Shape>(wide_tiles) : std::span<const Shape>(narrow_tiles);
+  const bool host = target.kind == tensor::TargetKind::Host, wide = target.vector_registers >= 32;
+  auto table = !host  ? std::span<const Shape>(small_tiles)
+               : wide ? std::span<const Shape>(wide_tiles)
+                      : std::span<const Shape>(narrow_tiles);
   int64_t rows = tile.row_axis < 0 ? 1 : typical(tile.axes[size_t(tile.row_axis)].extent);
   int64_t vectors = (typical(tile.axes[size_t(tile.vector_axis)].extent) + lanes - 1) / lanes;
   bool symbolic_rows = tile.row_axis >= 0 && !constant(tile.axes[size_t(tile.row_axis)].extent);
@@ -57,7 +60,7 @@ std::vector<TileShape> shapes(const TileProblem& tile, const Target& target) {
     if (s.rows == 1 && rows >= 4) continue;
     list.push_back({s.rows, s.nv, 1, lanes});
   }
-  for (TileShape& s : list) s.unroll = s.rows * s.nv <= 8 ? 4 : s.rows * s.nv <= 16 ? 2 : 1;
+  for (TileShape& s : list) s.unroll = !host || s.rows * s.nv > 16 ? 1 : s.rows * s.nv > 8 ? 2 : 4;
   return list;
 }
 
