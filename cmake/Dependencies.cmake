@@ -4,6 +4,7 @@ find_package(Protobuf REQUIRED)
 find_package(LLVM 19.1 REQUIRED CONFIG HINTS /usr/lib/llvm-19)
 find_package(dnnl REQUIRED CONFIG)
 find_package(OpenCL REQUIRED)
+find_library(SARDONYX_RE2 NAMES re2 REQUIRED)
 # Debian's oneDNN runs on libgomp; we link it to keep it at one thread per worker. Only the runtime file is needed.
 find_library(SARDONYX_GOMP NAMES libgomp.so.1 REQUIRED)
 # Heavy headers are system headers: their warnings are not ours.

@@ -2,6 +2,7 @@
 
 #include "importer/model_impl.h"
 #include "importer/tensor_data.h"
+#include "importer/value_types.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::importer {
@@ -74,6 +75,7 @@ std::vector<graph::Expr> DeclaredTypes::dims_of(const proto::ValueInfoProto& inf
 
 std::optional<graph::TensorType> DeclaredTypes::input_type(const proto::ValueInfoProto& input) {
   std::string who = str("graph input '", printable(input.name()), "'");
+  if (values_ && !input.type().has_tensor_type()) return container_input_type(input, who);
   if (!is_io_dtype(input.type().tensor_type().elem_type())) {
     findings_.add(5, Status::UnsupportedDatatype, "", str(who, " ", shown_type(input), ", which is not supported"));
     return std::nullopt;
@@ -95,6 +97,14 @@ std::optional<graph::TensorType> DeclaredTypes::input_type(const proto::ValueInf
   return graph::TensorType{declared.dtype, dims_of(input), {}};
 }
 
+std::optional<graph::TensorType> DeclaredTypes::container_input_type(const proto::ValueInfoProto& input,
+                                                                     const std::string& who) {
+  ValueTypePtr type = value_type_of(input.type());
+  if (type) return graph::object_type(std::move(type));
+  findings_.add(5, Status::UnsupportedDatatype, "", str(who, " is of a kind or element type that is not supported"));
+  return std::nullopt;
+}
+
 std::optional<graph::TensorType> DeclaredTypes::declared_type(const proto::ValueInfoProto& info) {
   if (!is_io_dtype(info.type().tensor_type().elem_type()) || !info.type().tensor_type().has_shape())
     return std::nullopt;
@@ -104,6 +114,7 @@ std::optional<graph::TensorType> DeclaredTypes::declared_type(const proto::Value
 void DeclaredTypes::check_output(const proto::ValueInfoProto& output, const graph::Value* value) {
   std::string who = str("graph output '", printable(output.name()), "'");
   bool declared = output.type().value_case() != proto::TypeProto::VALUE_NOT_SET;
+  if (value && value->type.container) return check_container_output(output, *value, who);
   if (declared && !is_io_dtype(output.type().tensor_type().elem_type())) {
     findings_.add(5, Status::UnsupportedDatatype, "", str(who, " ", shown_type(output), ", which is not supported"));
     return;
@@ -125,6 +136,22 @@ void DeclaredTypes::check_output(const proto::ValueInfoProto& output, const grap
     if (dims[i].value >= 0 && !expr::as_int(type.dims[i]))
       graph_.equalities.push_back(
           {type.dims[i], dims[i].value, str(who, " is declared with dim ", i, " = ", dims[i].value)});
+}
+
+void DeclaredTypes::check_container_output(const proto::ValueInfoProto& output, const graph::Value& value,
+                                           const std::string& who) {
+  if (!values_) {
+    findings_.add(5, Status::UnsupportedDatatype, "",
+                  str(who, " is ", graph::to_string(value.type),
+                      ": values that are no tensors of a known rank need the ", "graph property for them"));
+    return;
+  }
+  if (output.type().value_case() == proto::TypeProto::VALUE_NOT_SET) return;
+  const ValueTypePtr declared = value_type_of(output.type());
+  if (declared && united(declared, value.type.container)) return;
+  findings_.add(6, Status::MismatchingDatatype, "",
+                str(who, " is declared as ", declared ? to_string(*declared) : "an unsupported type", ", but is ",
+                    graph::to_string(value.type)));
 }
 
 void DeclaredTypes::check_value(const proto::ValueInfoProto& info, const graph::Value& value,

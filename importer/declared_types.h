@@ -20,7 +20,9 @@ namespace sardonyx::importer {
 
 class DeclaredTypes {
  public:
-  DeclaredTypes(graph::Graph& graph, Findings& findings) : graph_(graph), findings_(findings) {}
+  // `values`: inputs and outputs may be sequences, optionals, maps and tensors of unknown rank.
+  DeclaredTypes(graph::Graph& graph, Findings& findings, bool values)
+      : graph_(graph), findings_(findings), values_(values) {}
 
   using ByName = std::unordered_map<std::string_view, const proto::ValueInfoProto*>;
   static ByName by_name(const proto::GraphProto& graph);
@@ -47,8 +49,12 @@ class DeclaredTypes {
   };
   static std::optional<Contradiction> compare(const proto::ValueInfoProto& info, const graph::TensorType& type);
 
+  std::optional<graph::TensorType> container_input_type(const proto::ValueInfoProto& input, const std::string& who);
+  void check_container_output(const proto::ValueInfoProto& output, const graph::Value& value, const std::string& who);
+
   graph::Graph& graph_;
   Findings& findings_;
+  const bool values_;
   std::map<std::string, int64_t> known_symbols_;
 };
 

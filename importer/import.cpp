@@ -7,6 +7,7 @@
 #include <new>
 #include <unordered_map>
 
+#include "compiler/ops/containers.h"
 #include "compiler/ops/lowering.h"
 #include "importer/declared_types.h"
 #include "importer/findings.h"
@@ -14,6 +15,7 @@
 #include "importer/model_impl.h"
 #include "importer/opsets.h"
 #include "importer/validator.h"
+#include "importer/value_types.h"
 
 namespace sardonyx::importer {
 
@@ -88,11 +90,12 @@ int stage_of(const Error& error) {
 
 class GraphImporter {
  public:
-  GraphImporter(Model::Impl& impl, const std::map<std::string, Tensor>& weights, bool views, Findings& findings)
+  GraphImporter(Model::Impl& impl, const std::map<std::string, Tensor>& weights, ImportMode mode, Findings& findings)
       : impl_(impl),
         model_(*impl.model),
         weights_(weights),
-        views_(views),
+        views_(mode.views),
+        values_(mode.values),
         findings_(findings),
         functions_(model_),
         opsets_(opsets_of(model_)),
@@ -101,7 +104,7 @@ class GraphImporter {
   std::unique_ptr<Graph> run() {
     find_unknown_operators();
     graph_ = std::make_unique<Graph>();
-    types_.emplace(*graph_, findings_);
+    types_.emplace(*graph_, findings_, values_);
     Builder builder(*graph_);
     Body body{opsets_, "", {}};
     ValueScope scope;
@@ -219,11 +222,25 @@ class GraphImporter {
     nodes(builder, g.node(), scope, body, declared);
     std::vector<Value*> results;
     for (const auto& output : g.output()) {
-      Value* value = scope.find(output.name());
+      Value* value = of_known_rank(builder, output, scope.find(output.name()));
       if (top) types_->check_output(output, value == poison ? nullptr : value);
       results.push_back(value);
     }
     return results;
+  }
+
+  // A tensor whose rank no operator can tell.
+  static bool is_boxed(const Value& value) {
+    return value.type.container && value.type.container->kind == ValueKind::Tensor;
+  }
+
+  // Such a tensor as one of the declared rank, where that is declared.
+  static Value* of_known_rank(Builder& builder, const proto::ValueInfoProto& info, Value* value) {
+    if (value == poison || !value || !is_boxed(*value)) return value;
+    const ValueTypePtr declared = value_type_of(info.type());
+    const bool fits = declared && declared->kind == ValueKind::Tensor && declared->ranked &&
+                      declared->dtype == value->type.container->dtype;
+    return fits ? ops::tensor_from(builder, value, declared->dims) : value;
   }
 
   template <class Nodes>
@@ -237,9 +254,10 @@ class GraphImporter {
         if (name.empty()) continue;
         Value* value = size_t(k) < results.size() && results[size_t(k)] ? results[size_t(k)] : poison;
         auto info = declared.find(name);
+        if (info != declared.end()) value = of_known_rank(builder, *info->second, value);
         if (info != declared.end() && value == poison) {
           if (auto type = types_->declared_type(*info->second)) value = builder.region().add_parameter(*type, name);
-        } else if (info != declared.end()) {
+        } else if (info != declared.end() && !is_boxed(*value)) {
           types_->check_value(*info->second, *value, [&] { return node_label(node, i, body.path); });
         }
         if (value != poison && value->name.empty()) value->name = name;
@@ -271,6 +289,7 @@ class GraphImporter {
       std::map<std::string, ops::Attribute> attributes = attributes_of(node, index, scope, body);
       builder.set_sources({body.path.empty() || node.name().empty() ? name : body.path + name});
       ops::Lowering lowering(builder, name, node.op_type(), op.since, std::move(operands), attributes, outputs);
+      if (!op.op->containers) refuse_containers(lowering);
       std::vector<Value*> results = op.lower(lowering);
       for (int k = 0; k < outputs; ++k)
         lowering.require(node.output(k).empty() || (size_t(k) < results.size() && results[size_t(k)]),
@@ -286,6 +305,17 @@ class GraphImporter {
     } catch (const std::bad_alloc&) {
       findings_.add(7, Status::NoSystemMemory, label, str("node ", label, ": not enough memory to import it"));
       return {};
+    }
+  }
+
+  static void refuse_containers(const ops::Lowering& node) {
+    for (int i = 0; i < node.inputs(); ++i) {
+      const Value* operand = node.optional(i);
+      if (!operand || !operand->type.container) continue;
+      const bool boxed = operand->type.container->kind == ValueKind::Tensor;
+      node.fail(boxed ? Status::UnsupportedShape : Status::InvalidModel, "input ", i, " is ",
+                graph::to_string(operand->type),
+                boxed ? ": its rank is known only when it runs" : ", expected a tensor");
     }
   }
 
@@ -324,6 +354,12 @@ class GraphImporter {
         return std::vector<std::string>(a.strings().begin(), a.strings().end());
       case AttributeProto::GRAPH:
         return subgraph(a.g(), bound, path);
+      case AttributeProto::TYPE_PROTO: {
+        ValueTypePtr declared = value_type_of(a.tp());
+        require(declared != nullptr, Status::UnsupportedDatatype, "attribute '", printable(a.name()),
+                "' is a type that is not supported");
+        return declared;
+      }
       default:
         break;
     }
@@ -339,7 +375,10 @@ class GraphImporter {
   ops::Subgraph subgraph(const GraphProto& g, const BoundAttribute& bound, const std::string& path) {
     ops::Subgraph result;
     for (const auto& input : g.input()) result.inputs.push_back(input.name());
-    for (const auto& output : g.output()) result.outputs.push_back(output.name());
+    for (const auto& output : g.output()) {
+      result.outputs.push_back(output.name());
+      result.output_types.push_back(value_type_of(output.type()));
+    }
     result.build = [this, &g, outer = bound.scope, around = bound.body, path](Builder& builder,
                                                                               const std::vector<Value*>& arguments) {
       require(arguments.size() == size_t(g.input_size()), Status::InvalidModel, "a subgraph has ", g.input_size(),
@@ -377,7 +416,7 @@ class GraphImporter {
   Model::Impl& impl_;
   const proto::ModelProto& model_;
   const std::map<std::string, Tensor>& weights_;
-  const bool views_;
+  const bool views_, values_;
   Findings& findings_;
   FunctionTable functions_;
   Opsets opsets_;
@@ -388,9 +427,9 @@ class GraphImporter {
 
 }  // namespace
 
-std::unique_ptr<Graph> import_graph(Model::Impl& impl, const std::map<std::string, Tensor>& weights, bool views,
+std::unique_ptr<Graph> import_graph(Model::Impl& impl, const std::map<std::string, Tensor>& weights, ImportMode mode,
                                     Findings& findings) {
-  return GraphImporter(impl, weights, views, findings).run();
+  return GraphImporter(impl, weights, mode, findings).run();
 }
 
 }  // namespace sardonyx::importer

@@ -64,10 +64,11 @@ class Model {
   // one-node models.
   Report check() const;
 
-  // Stages 4-6, then the graph. `weights` give values to graph inputs (they become constants).
+  // Stages 4-6, then the graph. `weights` give values to graph inputs (they become constants). With `values` inputs and
+  // outputs may be sequences, optionals, maps and tensors of unknown rank.
   // Throws Error with the first finding's status and the text of all findings. The Model may be dropped afterwards:
   // tensors that the graph keeps share storage with it.
-  std::unique_ptr<graph::Graph> import(const std::map<std::string, Tensor>& weights) const;
+  std::unique_ptr<graph::Graph> import(const std::map<std::string, Tensor>& weights, bool values = false) const;
 
   struct Impl;  // the importer's own business
 

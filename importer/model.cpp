@@ -103,17 +103,17 @@ Report Model::check() const {
   std::lock_guard lock(impl_->mutex);
   if (!impl_->checked) {
     Findings findings;
-    with_stack_for(impl_->nesting, [&] { import_graph(*impl_, {}, true, findings); });
+    with_stack_for(impl_->nesting, [&] { import_graph(*impl_, {}, {.views = true}, findings); });
     impl_->checked = findings.report();
   }
   return *impl_->checked;
 }
 
-std::unique_ptr<graph::Graph> Model::import(const std::map<std::string, Tensor>& weights) const {
+std::unique_ptr<graph::Graph> Model::import(const std::map<std::string, Tensor>& weights, bool values) const {
   std::lock_guard lock(impl_->mutex);
   Findings findings;
   std::unique_ptr<graph::Graph> graph;
-  with_stack_for(impl_->nesting, [&] { graph = import_graph(*impl_, weights, false, findings); });
+  with_stack_for(impl_->nesting, [&] { graph = import_graph(*impl_, weights, {.values = values}, findings); });
   throw_if_any(findings.report());
   return graph;
 }

@@ -35,10 +35,15 @@ struct Model::Impl {
 // Dtype (None when it is no tensor of a known type) and dims of a declared value.
 DeclaredTensor declared_tensor(const proto::ValueInfoProto& info);
 
-// Stages 3 (what only lowering can find) to 6. `weights` are values of graph inputs; with `views`, constants may be
-// views that must not be computed with. Returns the graph; it is of use only when there are no findings.
+struct ImportMode {
+  bool views = false;   // constants may be views that must not be computed with
+  bool values = false;  // inputs and outputs may be other values than tensors
+};
+
+// Stages 3 (what only lowering can find) to 6. `weights` are values of graph inputs. Returns the graph; it is of use
+// only when there are no findings.
 class Findings;
-std::unique_ptr<graph::Graph> import_graph(Model::Impl& impl, const std::map<std::string, Tensor>& weights, bool views,
-                                           Findings& findings);
+std::unique_ptr<graph::Graph> import_graph(Model::Impl& impl, const std::map<std::string, Tensor>& weights,
+                                           ImportMode mode, Findings& findings);
 
 }  // namespace sardonyx::importer

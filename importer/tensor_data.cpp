@@ -107,6 +107,11 @@ void copy_int32_data(const TensorProto& tensor, Tensor& to) {
 
 Dims dims_of(const TensorProto& tensor) { return {tensor.dims().begin(), tensor.dims().end()}; }
 
+Tensor texts_of(const TensorProto& tensor) {
+  std::vector<std::string_view> texts(tensor.string_data().begin(), tensor.string_data().end());
+  return Tensor::strings(dims_of(tensor), texts);
+}
+
 DType require_supported(const TensorProto& tensor) {
   DType dtype = supported_dtype(tensor.data_type());
   require(dtype != DType::None, Status::UnsupportedDatatype, "has data type ", data_type(tensor.data_type()).name,
@@ -165,7 +170,7 @@ const char* data_type_name(int code) {
 }
 
 DType supported_dtype(int code) {
-  bool supported = code > 0 && code < int(std::size(data_types)) && code != int(DType::String);
+  bool supported = code > 0 && code < int(std::size(data_types));
   return supported ? DType(code) : DType::None;
 }
 
@@ -247,6 +252,7 @@ void check_sparse_tensor(const SparseTensorProto& tensor, const Sources& sources
 
 Tensor to_tensor(const TensorProto& tensor, const Sources& sources) {
   DType dtype = require_supported(tensor);
+  if (dtype == DType::String) return texts_of(tensor);
   Tensor result(dtype, dims_of(tensor));
   size_t bytes = size_t(size_of_tensor(tensor).bytes);
   if (bytes == 0) return result;
@@ -291,7 +297,7 @@ Tensor to_dense_tensor(const SparseTensorProto& tensor, const Sources& sources) 
   require(bytes <= max_dense_sparse_bytes, Status::NoSystemMemory, "is a sparse tensor of ", bytes,
           " bytes when dense, more than ", max_dense_sparse_bytes);
   Tensor result(dtype, dims);
-  std::memset(result.raw(), 0, size_t(bytes));
+  std::memset(result.raw(), 0, size_t(result.bytes()));
   Tensor values = to_tensor(tensor.values(), sources);
   if (values.count() == 0) return result;
   Tensor indices = to_tensor(tensor.indices(), sources);
@@ -301,12 +307,13 @@ Tensor to_dense_tensor(const SparseTensorProto& tensor, const Sources& sources) 
     check(flat >= 0, "sparse tensor was not checked");
     std::memcpy(result.raw() + size_t(flat) * width, values.raw() + size_t(i) * width, width);
   }
+  if (dtype == DType::String) return result.clone();  // the texts are those of `values` so far
   return result;
 }
 
 Tensor view_of(const TensorProto& tensor, const std::shared_ptr<const void>& owner) {
   DType dtype = require_supported(tensor);
-  if (is_external(tensor) || dtype == DType::Bool || is_packed(dtype)) return {};
+  if (is_external(tensor) || dtype == DType::Bool || dtype == DType::String || is_packed(dtype)) return {};
   const void* data = nullptr;
   Storage storage = data_types[tensor.data_type()].storage;
   if (stored_entries(tensor, storage) == 0)

@@ -20,7 +20,7 @@ namespace sardonyx::importer {
 
 // ONNX's name of a TensorProto.DataType ("FLOAT16"), or null when the code is unknown.
 const char* data_type_name(int code);
-// The DType of a data type that this library computes with; None for STRING and unknown codes.
+// The DType of a data type that this library computes with; None for unknown codes.
 DType supported_dtype(int code);
 
 // Number of elements and bytes of `dims` of `data_type`; throws Error(InvalidModel) when a dim is negative, the rank

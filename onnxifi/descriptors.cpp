@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "runtime/base/packing.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::onnxifi {
@@ -102,6 +103,10 @@ void match(const IoTable& table, Descriptors descriptors, Buffers buffers, Match
     require(descriptor.dataType <= 0xFF && is_known(DType(descriptor.dataType)), Status::InvalidDatatype, table.noun(),
             " '", declared.name, "': unknown data type ", descriptor.dataType);
     if (buffers == Buffers::Required) check_memory_type(descriptor.memoryType, table, declared.name.c_str());
+    require(descriptor.dataType != onnxEnum(DType::String) || descriptor.memoryType == ONNXIFI_MEMORY_TYPE_CPU ||
+                buffers == Buffers::Ignored,
+            Status::UnsupportedMemoryType, table.noun(), " '", declared.name,
+            "': strings are in the CPU's memory only");
     const bool empty = check_dims(descriptor, table, declared);
     require(buffers == Buffers::Ignored || empty || descriptor.buffer != 0, Status::InvalidMemoryLocation, table.noun(),
             " '", declared.name, "': the buffer is NULL");
@@ -172,6 +177,17 @@ void check_sizes(const IoTable& table, const Matched& matched, uint64_t memory_b
            " needs more memory than the ", limit, " bytes of the backend");
     }
   }
+}
+
+Tensor copy_of(const onnxTensorDescriptorV1& descriptor, DType dtype, Dims dims) {
+  // Nothing is written through this view.
+  auto* bytes = reinterpret_cast<uint8_t*>(descriptor.buffer);
+  const Tensor view(dtype, std::move(dims), std::shared_ptr<uint8_t>(std::shared_ptr<void>(), bytes));
+  if (view.bytes() == 0) return Tensor(dtype, view.dims());
+  if (!is_packed(dtype)) return view.clone();
+  Tensor result(dtype, view.dims());
+  unpack(dtype, bytes, result.count(), result.raw());
+  return result;
 }
 
 void copy_dims(const onnxTensorDescriptorV1& descriptor, Dims& dims) {

@@ -76,6 +76,8 @@ void check_shapes(const IoTable& table, const Matched& matched);
 void check_symbols(const IoTable& table, const Matched& matched);
 // Byte sizes must neither overflow nor exceed `memory_bytes` (0: unknown). UnsupportedShape.
 void check_sizes(const IoTable& table, const Matched& matched, uint64_t memory_bytes);
+// A copy of the described buffer, of texts as well.
+Tensor copy_of(const onnxTensorDescriptorV1& descriptor, DType dtype, Dims dims);
 // The described dims; those beyond int64 become INT64_MAX.
 void copy_dims(const onnxTensorDescriptorV1& descriptor, Dims& dims);
 

@@ -9,6 +9,7 @@
 #include "onnxifi/guard.h"
 #include "onnxifi/info.h"
 #include "onnxifi/report.h"
+#include "onnxifi/values.h"
 
 namespace sardonyx::onnxifi {
 
@@ -92,7 +93,8 @@ onnxStatus ONNXIFI_ABI onnxxGetGraphIOInfo(onnxGraph handle, int is_output, uint
     const IoTable& table = is_output != 0 ? graph->outputs() : graph->inputs();
     require(index < table.size(), Status::InvalidSize, "the graph has ", table.size(), " ", table.noun(), "s");
     *name = table[index].name.c_str();
-    *data_type = onnxEnum(table[index].dtype);
+    const DType dtype = table[index].dtype;
+    *data_type = dtype == DType::Object ? onnxEnum(DType::None) : onnxEnum(dtype);
     return negotiate_dims(table[index].dims, dims, rank);
   });
 }
@@ -129,6 +131,15 @@ onnxExtensionFunctionPointer find_extension(const char* name) {
       {"onnxxGetOutputShape", address<onnxxGetOutputShapeFunction>(&onnxxGetOutputShape)},
       {"onnxxInferOutputShapes", address<onnxxInferOutputShapesFunction>(&onnxxInferOutputShapes)},
       {"onnxxGetGraphIOInfo", address<onnxxGetGraphIOInfoFunction>(&onnxxGetGraphIOInfo)},
+      {"onnxxCreateTensor", address<onnxxCreateTensorFunction>(&onnxxCreateTensor)},
+      {"onnxxCreateSequence", address<onnxxCreateSequenceFunction>(&onnxxCreateSequence)},
+      {"onnxxCreateOptional", address<onnxxCreateOptionalFunction>(&onnxxCreateOptional)},
+      {"onnxxCreateMap", address<onnxxCreateMapFunction>(&onnxxCreateMap)},
+      {"onnxxGetKind", address<onnxxGetKindFunction>(&onnxxGetKind)},
+      {"onnxxGetItem", address<onnxxGetItemFunction>(&onnxxGetItem)},
+      {"onnxxGetTensor", address<onnxxGetTensorFunction>(&onnxxGetTensor)},
+      {"onnxxReleaseValue", address<onnxxReleaseValueFunction>(&onnxxReleaseValue)},
+      {"onnxxRunValues", address<onnxxRunValuesFunction>(&onnxxRunValues)},
       {"onnxxGetGraphReport", address<onnxxGetGraphReportFunction>(&onnxxGetGraphReport)},
   };
   for (const Extension& extension : extensions) {

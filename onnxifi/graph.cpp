@@ -1,5 +1,6 @@
 #include "onnxifi/graph.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "onnxifi/guard.h"
@@ -58,13 +59,14 @@ class Graph::Submission {
  public:
   // Takes the current bindings.
   explicit Submission(Graph& graph) : Submission(graph, nullptr) {}
-  // Makes `binding` current first, in the same step.
-  Submission(Graph& graph, BindingPtr binding) : graph_(graph) {
+  enum class Use { Current, Private };
+  // Takes `binding`, and makes it current first, in the same step, unless it is private to the run.
+  Submission(Graph& graph, BindingPtr given, Use use = Use::Current) : binding(std::move(given)), graph_(graph) {
     std::lock_guard lock(graph.mutex_);
     require(!graph.closed_, Status::InvalidGraph, "the graph is being released");
-    if (binding != nullptr) graph.binding_ = std::move(binding);
-    require(graph.binding_ != nullptr, Status::UnidentifiedName, "the graph's inputs and outputs are not bound");
-    this->binding = graph.binding_;
+    if (binding != nullptr && use == Use::Current) graph.binding_ = binding;
+    if (binding == nullptr) binding = graph.binding_;
+    require(binding != nullptr, Status::UnidentifiedName, "the graph's inputs and outputs are not bound");
     ++graph.submitting_;
   }
   ~Submission() {
@@ -108,7 +110,15 @@ std::span<const runtime::HostTensor> Graph::host_tensors(const Matched& matched,
   return {tensors.data(), matched.size()};
 }
 
+void Graph::require_tensors() const {
+  for (const auto* infos : {&program().inputs, &program().outputs})
+    for (const runtime::IoInfo& info : *infos)
+      require(!info.container, Status::InvalidDatatype, "'", info.name, "' is ",
+              info.container ? to_string(*info.container) : "", ": run the graph with onnxxRunValues");
+}
+
 Graph::BindingPtr Graph::plan(Descriptors inputs, Descriptors outputs) {
+  require_tensors();
   const FloatEnvironment float_environment;
   Matched& in = scratch.inputs;
   Matched& out = scratch.outputs;
@@ -169,11 +179,41 @@ void Graph::run(const onnxMemoryFenceV1& input, onnxMemoryFenceV1& output) {
   start(submission, std::move(event), output);
 }
 
+void check_output_fence(const onnxMemoryFenceV1& fence) {
+  check_fence_tag(fence, "output");
+  check_fence_type(fence, "output");
+}
+
 void Graph::set_io_and_run(Descriptors inputs, Descriptors outputs, onnxMemoryFenceV1& output) {
-  check_fence_tag(output, "output");
-  check_fence_type(output, "output");
+  check_output_fence(output);
   Submission submission(*this, plan(inputs, outputs));
   start(submission, signalled_event(), output);
+}
+
+void Graph::run_values(std::span<const ValuePtr> inputs, const std::shared_ptr<EventObject>& event) {
+  const FloatEnvironment float_environment;
+  std::vector<runtime::HostTensor> in, out;
+  std::vector<Dims> shapes;
+  for (const ValuePtr& value : inputs) {
+    const bool tensor = program().inputs[in.size()].dtype != DType::Object;
+    runtime::HostTensor& host = in.emplace_back();
+    host.owner = tensor ? value->tensor : boxed(value);
+    host.data = host.owner.raw();
+    host.dims = host.owner.dims();
+    shapes.push_back(host.dims);
+  }
+  // Outputs whose shape follows from the inputs' are written in place; the run hands out the others.
+  for (const Dims& dims : session_->infer(shapes)) {
+    const DType dtype = program().outputs[out.size()].dtype;
+    runtime::HostTensor& host = out.emplace_back();
+    host.collect = is_held(dtype) || std::find(dims.begin(), dims.end(), -1) != dims.end();
+    if (host.collect) continue;
+    host.owner = Tensor(dtype, dims);
+    host.data = host.owner.raw();
+    host.dims = dims;
+  }
+  Submission submission(*this, session_->bind(in, out), Submission::Use::Private);
+  session_->submit(std::move(submission.binding), signalled_event(), event);
 }
 
 void Graph::close() {
@@ -187,6 +227,7 @@ void Graph::close() {
 }
 
 std::vector<Dims> Graph::infer(Descriptors inputs) {
+  require_tensors();
   Matched matched;
   match(inputs_, inputs, Buffers::Ignored, matched);
   require_complete(inputs_, matched);

@@ -48,6 +48,9 @@ class Graph {
   void run(const onnxMemoryFenceV1& input, onnxMemoryFenceV1& output);
   // Binds and runs as one step with inputs that are ready, from the fence checks on; inside or_unbind.
   void set_io_and_run(Descriptors inputs, Descriptors outputs, onnxMemoryFenceV1& output);
+  // Runs on values that the library holds: `inputs` by program input, of the declared kinds and element types. The
+  // results are those of the event (Event::result). Leaves the bindings alone.
+  void run_values(std::span<const ValuePtr> inputs, const std::shared_ptr<EventObject>& event);
   // Returns once no run is left and none can start.
   void close();
 
@@ -59,6 +62,8 @@ class Graph {
   using BindingPtr = std::shared_ptr<runtime::Binding>;
 
   void unbind();
+  // InvalidDatatype for a graph that has other inputs or outputs than tensors.
+  void require_tensors() const;
   BindingPtr plan(Descriptors inputs, Descriptors outputs);
   void start(Submission& submission, runtime::EventPtr input, onnxMemoryFenceV1& output);
 
@@ -76,6 +81,9 @@ class Graph {
   int submitting_ = 0;
   bool closed_ = false;
 };
+
+// Throws UnsupportedTag, InvalidFenceType, UnsupportedFenceType.
+void check_output_fence(const onnxMemoryFenceV1& fence);
 
 // The whole of onnxInitGraph after its pointer, size and property checks. Throws.
 std::shared_ptr<Graph> compile_graph(const BackendObject& backend, std::span<const uint8_t> model, Descriptors weights,

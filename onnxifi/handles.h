@@ -21,7 +21,7 @@
 
 namespace sardonyx::onnxifi {
 
-enum class Kind : uint8_t { Id = 1, Backend = 2, Event = 3, Graph = 4 };
+enum class Kind : uint8_t { Id = 1, Backend = 2, Event = 3, Graph = 4, Value = 5 };
 
 // Most objects that may be alive at once, all kinds together.
 inline constexpr uint32_t max_handles = uint32_t(1) << 24;

@@ -61,7 +61,7 @@ constexpr Row rows[] = {
     {ONNXIFI_BACKEND_CAPABILITIES, [](const DeviceInfo&) { return number(capabilities); }},
     {ONNXIFI_BACKEND_INIT_PROPERTIES, [](const DeviceInfo&) { return number(vendor_backend_properties()); }},
     {ONNXIFI_BACKEND_MEMORY_TYPES, [](const DeviceInfo& device) { return number(memory_types(device)); }},
-    {ONNXIFI_BACKEND_GRAPH_INIT_PROPERTIES, [](const DeviceInfo&) { return number(ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY); }},
+    {ONNXIFI_BACKEND_GRAPH_INIT_PROPERTIES, [](const DeviceInfo&) { return number(graph_properties()); }},
     {ONNXIFI_BACKEND_SYNCHRONIZATION_TYPES, [](const DeviceInfo&) { return number(ONNXIFI_SYNCHRONIZATION_EVENT); }},
     {ONNXIFI_BACKEND_MEMORY_SIZE, [](const DeviceInfo& device) { return number(device.memory_bytes); }},
     {ONNXIFI_BACKEND_MAX_GRAPH_SIZE, [](const DeviceInfo& device) { return number(device.memory_bytes); }},

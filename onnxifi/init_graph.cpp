@@ -1,11 +1,9 @@
 #include <algorithm>
-#include <cstring>
 #include <map>
 
 #include "compiler/driver/compile.h"
 #include "onnxifi/graph.h"
 #include "onnxifi/guard.h"
-#include "runtime/base/packing.h"
 
 namespace sardonyx::onnxifi {
 
@@ -26,17 +24,9 @@ std::map<std::string, Tensor> weight_values(const importer::Model& model, Descri
   std::map<std::string, Tensor> values;
   for (size_t i = 0; i < matched.size(); ++i) {
     if (matched[i] == nullptr) continue;
-    require(table[i].dtype != DType::String, Status::UnsupportedDatatype, "weight '", table[i].name, "' is a string");
     Dims dims;
     copy_dims(*matched[i], dims);
-    Tensor value(table[i].dtype, std::move(dims));
-    const auto* given = reinterpret_cast<const uint8_t*>(matched[i]->buffer);
-    const auto bytes = size_t(value.bytes());
-    if (is_packed(value.dtype()))
-      unpack(value.dtype(), given, value.count(), value.raw());
-    else if (bytes != 0)
-      std::memcpy(value.raw(), given, bytes);
-    values.emplace(table[i].name, std::move(value));
+    values.emplace(table[i].name, copy_of(*matched[i], table[i].dtype, std::move(dims)));
   }
   return values;
 }
@@ -66,7 +56,8 @@ std::shared_ptr<Graph> compile_graph(const BackendObject& backend, std::span<con
   } else {
     values = weight_values(*model, weights, backend.choice->info.memory_bytes, options);
   }
-  auto program = driver::compile(model->import(values), backend.devices, {settings, backend.choice->preferred});
+  auto program =
+      driver::compile(model->import(values, options.values), backend.devices, {settings, backend.choice->preferred});
   return std::make_shared<Graph>(std::move(program), backend, options);
 }
 

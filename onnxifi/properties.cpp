@@ -1,5 +1,8 @@
 #include "onnxifi/properties.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "onnx/onnxifi_x.h"
 #include "runtime/base/status.h"
 
@@ -39,6 +42,15 @@ constexpr Property properties[] = {
     {ONNXX_BACKEND_PROPERTY_STRICT, 0, 1, set_strict},
 };
 
+struct Flag {
+  uint64_t key;
+  bool GraphOptions::*member;
+};
+constexpr Flag flags[] = {
+    {ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY, &GraphOptions::allow_empty},
+    {ONNXX_GRAPH_PROPERTY_VALUES, &GraphOptions::values},
+};
+
 const Property* find_property(uint64_t key) {
   for (const Property& property : properties) {
     if (property.key == key) return &property;
@@ -72,13 +84,20 @@ GraphOptions graph_options(const uint64_t* list) {
   GraphOptions options;
   for (; list != nullptr && list[0] != 0; list += 2) {
     const uint64_t key = list[0], value = list[1];
-    require(key == ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY, Status::UnsupportedProperty, "graph property ", key,
-            " is not supported");
+    const auto* property =
+        std::find_if(std::begin(flags), std::end(flags), [&](const Flag& f) { return f.key == key; });
+    require(property != std::end(flags), Status::UnsupportedProperty, "graph property ", key, " is not supported");
     require(value <= 1, Status::InvalidProperty, "graph property ", key, " has the value ", value,
             ", which is neither 0 nor 1");
-    options.allow_empty = value == 1;
+    options.*property->member = value == 1;
   }
   return options;
+}
+
+onnxBitfield graph_properties() {
+  onnxBitfield all = 0;
+  for (const Flag& flag : flags) all |= flag.key;
+  return all;
 }
 
 onnxBitfield vendor_backend_properties() {

@@ -20,8 +20,11 @@ BackendOptions backend_options(const Settings& base, const uint64_t* list, const
 
 struct GraphOptions {
   bool allow_empty = false;  // symbolic dims may be bound to 0
+  bool values = false;       // inputs and outputs may be other values than tensors
 };
 GraphOptions graph_options(const uint64_t* list);
+// Union of the keys.
+onnxBitfield graph_properties();
 // Union of the vendor keys.
 onnxBitfield vendor_backend_properties();
 

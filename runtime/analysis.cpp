@@ -95,7 +95,8 @@ class Analyser {
       const bool own_shape_unknown =
           runtime(base.bytes) ||
           (base.bytes < 0 && std::any_of(base.dims.begin(), base.dims.end(), [&](DimId dim) { return runtime(dim); }));
-      a_.dynamic_value[i] = moving || (base.kind == ValueInfo::Kind::Temporary && own_shape_unknown);
+      a_.dynamic_value[i] =
+          moving || (base.kind == ValueInfo::Kind::Temporary && (own_shape_unknown || is_held(base.dtype)));
     }
   }
 
@@ -155,7 +156,8 @@ class Analyser {
            std::any_of(step.outputs.begin(), step.outputs.end(), dynamic_operand) ||
            std::any_of(step.outputs.begin(), step.outputs.end(), limited_output) ||
            std::any_of(step.dims.begin(), step.dims.end(), [&](DimId dim) { return runtime(dim); }) ||
-           (step.op == Step::Op::Copy && a_.runtime_shape[size_t(step.inputs[0])]);
+           (step.op == Step::Op::Copy &&
+            (a_.runtime_shape[size_t(step.inputs[0])] || is_held(program_.values[size_t(step.inputs[0])].dtype)));
   }
 
   int32_t walk(const Block& block) {

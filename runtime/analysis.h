@@ -66,7 +66,7 @@ struct Analysis {
   bool has_runtime_dims = false;
   // Values, by id.
   std::vector<ValueId> root;           // end of the chain of views
-  std::vector<uint8_t> dynamic_value;  // address known only at run time (temporary or view)
+  std::vector<uint8_t> dynamic_value;  // address known only at run time (temporary or view); held ones always
   std::vector<uint8_t> runtime_shape;  // some dim or the byte size depends on a Runtime slot
   std::vector<Lifetime> lifetime;      // of roots
   std::vector<Access> access;          // of roots

@@ -21,7 +21,7 @@ int64_t dense_bytes(DType dtype, std::span<const int64_t> dims) {
 
 ByteRange range(const HostTensor& tensor, DType dtype) {
   int64_t size = dense_bytes(dtype, tensor.dims);
-  if (is_packed(dtype)) size = host_bytes(dtype, size);  // one byte each until here
+  if (is_packed(dtype) && !tensor.owner.defined()) size = host_bytes(dtype, size);  // one byte each until here
   const auto bytes = uintptr_t(size);
   // Device memory counts as one place, named by an address that nothing else has.
   if (tensor.memory != nullptr) {
@@ -53,10 +53,22 @@ Binding::Binding(std::shared_ptr<const Plan> the_plan, std::span<const HostTenso
   for (size_t i = 0; i < input_tensors.size(); ++i) {
     reads_.push_back(range(input_tensors[i], program.inputs[i].dtype));
     on_device |= input_tensors[i].memory != nullptr;
+    if (input_tensors[i].owner.defined()) owners.push_back(input_tensors[i].owner);
     inputs_.push_back(input_tensors[i].memory ? nullptr : static_cast<uint8_t*>(input_tensors[i].data));
   }
   bool limited = false;
   for (size_t i = 0; i < output_tensors.size(); ++i) {
+    if (output_tensors[i].owner.defined()) {
+      results.resize(output_tensors.size());
+      results[i] = output_tensors[i].owner;
+    }
+    if (output_tensors[i].collect) {
+      collected.resize(output_tensors.size());
+      collected[i] = 1;
+      writes_.push_back({});
+      outputs_.push_back(nullptr);
+      continue;
+    }
     check_output_shape(*plan, i, output_tensors[i].dims);
     writes_.push_back(range(output_tensors[i], program.outputs[i].dtype));
     on_device |= output_tensors[i].memory != nullptr;
@@ -76,12 +88,12 @@ Binding::Binding(std::shared_ptr<const Plan> the_plan, std::span<const HostTenso
 void Binding::stage_packed(std::span<const HostTensor> input_tensors, std::span<const HostTensor> output_tensors) {
   const Program& program = *plan->analysis->program;
   for (size_t i = 0; i < input_tensors.size(); ++i) {
-    if (!is_packed(program.inputs[i].dtype)) continue;
+    if (!is_packed(program.inputs[i].dtype) || input_tensors[i].owner.defined()) continue;
     const int64_t bytes = dense_bytes(program.inputs[i].dtype, input_tensors[i].dims);
     staged.push_back({uint32_t(i), reserve(bytes), bytes});
   }
   for (size_t i = 0; i < output_tensors.size(); ++i)
-    if (is_packed(program.outputs[i].dtype))
+    if (is_packed(program.outputs[i].dtype) && !output_tensors[i].owner.defined() && !output_tensors[i].collect)
       packed_outputs.push_back({uint32_t(i), reserve(dense_bytes(program.outputs[i].dtype, output_tensors[i].dims))});
 }
 

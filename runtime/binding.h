@@ -28,6 +28,11 @@ class Binding {
   // Null for device memory.
   uint8_t* input(size_t i) const { return inputs_[i]; }
   uint8_t* output(size_t i) const { return outputs_[i]; }
+  // Outputs that the run hands out as tensors. A String output that is not among them is handed out as well, and its
+  // elements, which refer to the result's memory, are stored in the host's buffer.
+  std::vector<uint8_t> collected;  // by output; empty when none is
+  std::vector<Tensor> owners;      // of inputs and outputs
+  std::vector<Tensor> results;     // by output: those that are in place; empty when none is
   // Described shapes of the outputs: upper limits where they are data-dependent. Empty when no output is.
   std::vector<Dims> limits;
   // Inputs that the run copies first: packed elements are unpacked, and a step might read others after the run has

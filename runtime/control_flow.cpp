@@ -99,6 +99,7 @@ void Executor::append(Scan& scan, ValueId output, const Source& source) {
     fail(Status::MismatchingShape, "`", name, "` collects elements of shape [", join(scan.element, ","), "] and [",
          join(source.dims, ","), "]");
   ++scan.count;
+  if (program_.values[size_t(output)].dtype == DType::String) scan.texts.push_back(source.owner.memory);
   const int64_t needed = scan.used + source.bytes;
   if (scan.direct) {
     require(needed <= scan.capacity, Status::MismatchingShape, "`", name, "` collects more than its ", scan.capacity,
@@ -133,6 +134,12 @@ void Executor::end_scan(Scan& scan, ValueId output) {
     return;
   }
   release(output);
+  if (info.dtype == DType::String) {
+    const Tensor elements(info.dtype, actual, std::shared_ptr<uint8_t>(std::shared_ptr<void>(), scan.data));
+    const Tensor texts = scan.count > 0 ? elements.clone() : Tensor(info.dtype, actual);
+    if (scan.memory.memory) state_.cache.give(std::exchange(scan.memory, {}));
+    return adopt(output, {texts.storage(), 0});
+  }
   if (scan.data == nullptr) scan.memory = state_.cache.take(0);
   adopt(output, std::move(scan.memory));
 }

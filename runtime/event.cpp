@@ -73,6 +73,16 @@ void Event::set_output_shapes(std::shared_ptr<const std::map<std::string, Dims>>
   if (!signalled_) output_shapes_ = std::move(shapes);
 }
 
+void Event::set_results(std::vector<Tensor> results) {
+  std::lock_guard lock(mutex_);
+  results_ = std::move(results);
+}
+
+Tensor Event::result(size_t output) const {
+  std::lock_guard lock(mutex_);
+  return output < results_.size() ? results_[output] : Tensor();
+}
+
 const Dims* Event::output_shape(const std::string& name) const {
   std::lock_guard lock(mutex_);
   if (!output_shapes_) return nullptr;

@@ -37,6 +37,10 @@ class Event {
   void set_output_shapes(std::map<std::string, Dims> shapes);
   // The same without a copy: runs of one plan share one map.
   void set_output_shapes(std::shared_ptr<const std::map<std::string, Dims>> shapes);
+  // What a run hands out, by output, stored before its signal and kept as long as the event.
+  void set_results(std::vector<Tensor> results);
+  // Undefined where there is none (yet: a host may signal the output event of a run by hand).
+  Tensor result(size_t output) const;
   // Null when the run had none of that name.
   const Dims* output_shape(const std::string& name) const;
 
@@ -48,6 +52,7 @@ class Event {
   std::string text_;
   std::vector<std::function<void(const Event&)>> callbacks_;
   std::shared_ptr<const std::map<std::string, Dims>> output_shapes_;
+  std::vector<Tensor> results_;
 };
 
 using EventPtr = std::shared_ptr<Event>;

@@ -128,7 +128,10 @@ bool Executor::dispatch(const Command& command, const StepInfo& info) {
       break;
     case Step::Op::Copy:
       if (info.on_device) return copy_step(command, info);
-      launch_resolved(command, info);
+      if (const auto output = collected_output(step))
+        collect(step, *output);
+      else
+        launch_resolved(command, info);
       break;
     case Step::Op::HostCall:
       host_call(step);
@@ -197,9 +200,7 @@ void Executor::ensure_scratch(const Invocation& invocation) {
 void Executor::host_call(const Step& step) {
   std::vector<Tensor> inputs;
   inputs.reserve(step.inputs.size());
-  for (ValueId id : step.inputs)
-    inputs.emplace_back(program_.values[size_t(id)].dtype, shape_of(id),
-                        std::shared_ptr<uint8_t>(std::shared_ptr<void>(), address(id)));
+  for (ValueId id : step.inputs) inputs.push_back(operand(id));
   std::vector<Tensor> results = step.host->call(inputs);
   check(results.size() == step.outputs.size(), "expected ", step.outputs.size(), " results, got ", results.size());
   for (size_t i = 0; i < results.size(); ++i) {
@@ -210,8 +211,53 @@ void Executor::host_call(const Step& step) {
     Source source{results[i].raw(), results[i].bytes(), {}, {}};
     // A result that is an input under another name shares memory that nobody owns here: copied, not adopted.
     if (results[i].storage().use_count() > 0) source.owner.memory = results[i].storage();
+    check(!is_held(results[i].dtype()) || source.owner.memory, "result ", i, " does not own its memory");
     receive(id, source);
   }
+}
+
+Tensor Executor::operand(ValueId id) const {
+  const DType dtype = program_.values[size_t(id)].dtype;
+  std::shared_ptr<void> owner;
+  if (is_held(dtype) && owns_dynamic_memory(id)) owner = state_.dynamic[size_t(id)].memory;
+  return Tensor(dtype, shape_of(id), std::shared_ptr<uint8_t>(std::move(owner), address(id)));
+}
+
+std::shared_ptr<uint8_t> Executor::held_memory(ValueId id) const {
+  const Tensor value = operand(id);
+  if (value.dtype() == DType::Object) return boxed(unboxed(value)).storage();
+  return owned(value).storage();
+}
+
+std::optional<size_t> Executor::collected_output(const Step& step) const {
+  const ValueInfo& target = program_.values[size_t(step.outputs[0])];
+  if (target.kind != ValueInfo::Kind::Output) return std::nullopt;
+  const auto output = size_t(target.index);
+  const bool collected = is_held(target.dtype) || (!binding_.collected.empty() && binding_.collected[output]);
+  return collected ? std::optional(output) : std::nullopt;
+}
+
+void Executor::collect(const Step& step, size_t output) {
+  const ValueId from = step.inputs[0];
+  await_value(from);
+  Dims shape = shape_of(from);
+  const bool bound = binding_.collected.empty() || !binding_.collected[output];
+  if (bound && program_.outputs[output].data_dependent) check_limit(output, shape);
+  const DType dtype = program_.values[size_t(from)].dtype;
+  Tensor& result = (state_.results.resize(program_.outputs.size()), state_.results[output]);
+  if (is_held(dtype))
+    result = Tensor(dtype, std::move(shape), held_memory(from));
+  else
+    result = operand(from).clone();
+  if (bound && result.count() > 0) std::memcpy(binding_.output(output), result.raw(), size_t(result.bytes()));
+}
+
+std::vector<Tensor> Executor::take_results() {
+  std::vector<Tensor> results = std::exchange(state_.results, {});
+  if (results.empty()) return binding_.results;
+  for (size_t i = 0; i < binding_.results.size(); ++i)
+    if (binding_.results[i].defined()) results[i] = binding_.results[i];
+  return results;
 }
 
 void Executor::bind_dims(const Step& step) {
@@ -365,7 +411,10 @@ Executor::Source Executor::source(ValueId from, ValueId to) {
   result.data = address(from);
   result.bytes = bytes_of(from);
   if (analysis_.runtime_shape[size_t(from)] || analysis_.runtime_shape[size_t(to)]) result.dims = shape_of(from);
-  if (owns_dynamic_memory(from)) result.owner = state_.dynamic[size_t(from)];
+  if (owns_dynamic_memory(from))
+    result.owner = state_.dynamic[size_t(from)];
+  else if (is_held(program_.values[size_t(from)].dtype))
+    result.owner.memory = held_memory(from);
   return result;
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ class Executor {
   // After a failure: what to wait for before the state and the buffers may be touched.
   DeviceWait drain();
 
+  // What the run hands out (Binding::collected, strings, and outputs with an owner), by output; empty without any.
+  std::vector<Tensor> take_results();
   // Actual shapes of all outputs, after run().
   std::shared_ptr<const std::map<std::string, Dims>> output_shapes() const;
 
@@ -49,7 +52,8 @@ class Executor {
     uint8_t* data = nullptr;
     int64_t capacity = 0, used = 0, count = 0;
     Dims element;
-    bool direct = false;  // `data` is the output itself
+    bool direct = false;                          // `data` is the output itself
+    std::vector<std::shared_ptr<uint8_t>> texts;  // what elements of strings refer to
   };
 
   // The bytes of a value: host memory, or a range of a device.
@@ -70,6 +74,13 @@ class Executor {
   void launch_resolved(const Command& command, const StepInfo& info);
   const std::shared_ptr<const Invocation>& prepared(const Command& command, const StepInfo& info);
   void host_call(const Step& step);
+  // The value as host functions see it; it shares the memory of a held one.
+  Tensor operand(ValueId id) const;
+  // Memory that a held value may be handed over with.
+  std::shared_ptr<uint8_t> held_memory(ValueId id) const;
+  // The output of a copy that the run hands out; else nothing.
+  std::optional<size_t> collected_output(const Step& step) const;
+  void collect(const Step& step, size_t output);
   void bind_dims(const Step& step);
   void check_condition(const Step& step);
   void branch(const StepInfo& info);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "runtime/base/tensor.h"
+#include "runtime/base/value.h"
 #include "runtime/kernel.h"
 
 namespace sardonyx::runtime {
@@ -135,6 +136,7 @@ struct IoInfo {
   std::vector<std::string> dim_names{};  // symbol per dim, "" when static
   bool rank_known = true;                // inputs without declared shape are not supported by the slice's program
   bool data_dependent = false;           // outputs: described shape is an upper limit per dim
+  ValueTypePtr container{};              // of DType::Object: what the value is
 };
 
 // Two dims that must agree once inputs are bound; a violation is MISMATCHING_SHAPE with `text`.
@@ -156,6 +158,9 @@ struct GroupReport {
   int64_t transfer_bytes = 0;  // copies: estimated bytes moved
 };
 
+// Strings and Objects (is_held) are the host's, live in memory that their producers allocate, and are shared, never
+// copied byte by byte; launches and views do not touch them. Where they are outputs the run collects them (Binding).
+//
 // A program output whose value is not of kind Output (a view of an input, a constant, a temporary that lives on) is
 // copied to the host's buffer at the end of the run.
 //

@@ -121,6 +121,7 @@ void RunState::clear_crossing() {
 void RunState::clear() {
   for (size_t i = 0; i < places.size(); ++i) places[i] = planned_place(ValueId(i));
   clear_crossing();
+  results.clear();
   for (size_t i = 0; i < dynamic.size(); ++i) {
     if (!dynamic[i].memory) continue;
     dynamic[i] = {};

@@ -47,6 +47,8 @@ class RunState {
   BlockCache cache;
   std::vector<DynamicBlock> dynamic;  // by value; empty for programs without run-time sizes
 
+  std::vector<Tensor> results;  // by output: what the run hands out; empty before the first
+
   // Invocations of launches whose dims were bound at run time, by step: the last few.
   struct Prepared {
     std::vector<int64_t> dims;

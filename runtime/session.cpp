@@ -202,6 +202,8 @@ DeviceWait Session::State::advance(Run& run, Team* team) noexcept {
       }
       if (const DeviceWait wait = run.executor->run(team)) return wait;
       run.output->set_output_shapes(run.executor->output_shapes());
+      if (std::vector<Tensor> results = run.executor->take_results(); !results.empty())
+        run.output->set_results(std::move(results));
       run.memory->finish(*run.binding);
     } catch (...) {
       run.outcome = current_failure();

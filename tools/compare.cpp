@@ -28,6 +28,12 @@ std::string difference(const HostTensor& expected, const HostTensor& actual, con
   if (expected.dtype != actual.dtype || expected.dims != actual.dims) {
     return str(subject, "is ", type_text(actual), ", expected ", type_text(expected));
   }
+  if (expected.dtype == DType::String) {
+    const auto [want, got] = std::mismatch(expected.texts.begin(), expected.texts.end(), actual.texts.begin());
+    if (want == expected.texts.end()) return "";
+    return str(subject, type_text(actual), ": expected '", *want, "' at ",
+               position(want - expected.texts.begin(), expected.dims), ", got '", *got, "'");
+  }
   const int64_t parts = is_complex(expected.dtype) ? 2 : 1;
   const int64_t count = expected.element_count() * parts;
   const bool inexact = is_float(expected.dtype) || is_complex(expected.dtype);

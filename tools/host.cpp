@@ -44,6 +44,17 @@ std::vector<Binding> reflect(onnxxGetGraphIOInfoFunction info, onnxGraph graph, 
   }
 }
 
+// Reflection has no types of containers; the model does.
+void take_containers(const Signature& model, Signature& signature) {
+  const auto take = [](const std::vector<Binding>& from, std::vector<Binding>& to) {
+    for (Binding& binding : to)
+      for (const Binding& declared : from)
+        if (declared.name == binding.name) binding.container = declared.container;
+  };
+  take(model.inputs, signature.inputs);
+  take(model.outputs, signature.outputs);
+}
+
 }  // namespace
 
 Backend::Backend(const Device& device, const BackendOptions& options) : device_(device), options_(options) {
@@ -70,13 +81,14 @@ Graph::Graph(const Backend& backend, Bytes model, const std::string& source)
     : device_(backend.device()), backend_(backend.handle()) {
   const Library& library = device_.library();
   std::vector<uint64_t> properties;
-  if (backend.options().allow_empty) {
+  const auto add = [&](bool wanted, uint64_t key, const char* what) {
+    if (!wanted) return;
     const uint64_t announced = device_.number(ONNXIFI_BACKEND_GRAPH_INIT_PROPERTIES).value_or(0);
-    if ((announced & ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY) == 0) {
-      throw UsageError(str(device_.title(), " has no property for empty tensors"));
-    }
-    properties = {ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY, 1};
-  }
+    if ((announced & key) == 0) throw UsageError(str(device_.title(), " has no property for ", what));
+    properties.insert(properties.end(), {key, 1});
+  };
+  add(backend.options().allow_empty, ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY, "empty tensors");
+  add(backend.options().values, ONNXX_GRAPH_PROPERTY_VALUES, "sequences, optionals and maps");
   properties.push_back(ONNXIFI_GRAPH_PROPERTY_NONE);
   const onnxStatus status =
       library.fn().onnxInitGraph(backend_, properties.data(), model.size(), model.data(), 0, nullptr, &handle_);
@@ -84,6 +96,7 @@ Graph::Graph(const Backend& backend, Bytes model, const std::string& source)
   const auto info = library.extension<onnxxGetGraphIOInfoFunction>(device_.id(), "onnxxGetGraphIOInfo");
   if (info != nullptr) {
     signature_ = {reflect(info, handle_, 0), reflect(info, handle_, 1)};
+    if (backend.options().values) take_containers(read_signature(model, source), signature_);
   } else {
     signature_ = read_signature(model, source);
   }
@@ -146,6 +159,12 @@ double Graph::run() {
   done_ = output.event;
   const onnxStatus finished = library.fn().onnxWaitEvent(done_);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  require_success(finished);
+  return seconds.count();
+}
+
+void Graph::require_success(onnxStatus finished) const {
+  const Library& library = device_.library();
   if (finished != ONNXIFI_STATUS_SUCCESS) {
     std::string text = str("run failed: ", status_name(Status(finished)));
     const auto explain = library.extension<onnxxGetEventErrorFunction>(device_.id(), "onnxxGetEventError");
@@ -157,7 +176,6 @@ double Graph::run() {
     }
     throw Error(Status(finished), text);
   }
-  return seconds.count();
 }
 
 void Graph::read_shapes(std::vector<HostTensor>& outputs) const {

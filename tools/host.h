@@ -21,6 +21,7 @@ struct BackendOptions {
   std::optional<uint64_t> threads;
   std::optional<uint64_t> policy;
   bool allow_empty = false;  // of the graphs: open dims may be bound to 0
+  bool values = false;       // of the graphs: inputs and outputs may be sequences, optionals and maps
 };
 
 class Backend {
@@ -57,11 +58,15 @@ class Graph {
   double run();
   // Replaces the dims of the outputs by those of the last run. Without the extension they stay as bound.
   void read_shapes(std::vector<HostTensor>& outputs) const;
+  // Runs on values that the library holds (onnxxRunValues), in the order of the signature. Throws the run's Error.
+  std::vector<ValuePtr> run_values(const std::vector<ValuePtr>& inputs);
   // onnxxGetGraphReport; empty when the library has none.
   std::string report() const;
 
  private:
   void release_output_event();
+  // Throws the Error of the run behind done_ unless it ended well.
+  void require_success(onnxStatus finished) const;
 
   Device device_;
   onnxBackend backend_ = nullptr;

@@ -8,6 +8,7 @@
 #include "tools/test_case.h"
 #include "tools/text.h"
 #include "tools/usage_error.h"
+#include "tools/value_file.h"
 
 namespace sardonyx::tools {
 
@@ -101,6 +102,35 @@ void report_outputs(const RunOptions& options, const Run& run, const std::vector
   }
 }
 
+// The data sets of a test, or the input files, of a model with strings or containers.
+int run_values(const RunOptions& options, Graph& graph) {
+  const Signature& signature = graph.signature();
+  std::vector<DataSet> sets;
+  if (fs::is_directory(options.model) && options.inputs.empty()) sets = data_sets({"", options.model});
+  if (sets.empty()) sets.push_back({"", options.inputs, {}});
+  Json report = {{"model", options.model}, {"runs", Json::array()}};
+  bool correct = true;
+  for (const DataSet& set : sets) {
+    const std::vector<ValuePtr> inputs = read_values(set.inputs, signature.inputs);
+    std::vector<ValuePtr> expected;
+    if (!set.outputs.empty()) expected = read_values(set.outputs, signature.outputs);
+    const std::vector<ValuePtr> outputs = graph.run_values(inputs);
+    Json json = {{"data_set", set.name}, {"outputs", Json::array()}};
+    for (size_t i = 0; i < outputs.size(); ++i) {
+      const std::string& name = signature.outputs[i].name;
+      const std::string wrong = expected.empty() ? "" : difference(*expected[i], *outputs[i], name, options.tolerance);
+      const std::string verdict = expected.empty() ? "" : wrong.empty() ? "  as expected" : "  WRONG: " + wrong;
+      const std::string values = value_text(*outputs[i], options.print);
+      correct = correct && wrong.empty();
+      json["outputs"].push_back({{"name", name}, {"values", values}, {"difference", wrong}});
+      if (!options.json) std::printf("output %s%s\n    %s\n", name.c_str(), verdict.c_str(), values.c_str());
+    }
+    report["runs"].push_back(json);
+  }
+  if (options.json) std::printf("%s\n", report.dump(2).c_str());
+  return correct ? 0 : 1;
+}
+
 }  // namespace
 
 std::string model_file(const std::string& model) {
@@ -131,12 +161,15 @@ std::vector<HostTensor> random_inputs(const Signature& signature, const std::vec
 int run_command(const RunOptions& options) {
   const Library library(options.library);
   const Device device = pick_device(library, options.backend);
-  const Backend backend(device, options.properties);
   const MappedFile model(model_file(options.model));
+  BackendOptions properties = options.properties;
+  properties.values = read_signature(model.bytes(), options.model).has_containers();
+  const Backend backend(device, properties);
   const auto start = std::chrono::steady_clock::now();
   Graph graph(backend, model.bytes(), options.model);
   const double init = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
+  if (graph.signature().has_values()) return run_values(options, graph);
   std::vector<Run> runs;
   if (fs::is_directory(options.model) && options.inputs.empty() && options.shapes.empty()) {
     for (const DataSet& set : data_sets({"", options.model})) {

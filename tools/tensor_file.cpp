@@ -14,6 +14,7 @@
 #include "runtime/base/mini_float.h"
 #include "runtime/base/strings.h"
 #include "tools/usage_error.h"
+#include "tools/wire_format.h"
 
 namespace sardonyx::tools {
 
@@ -21,76 +22,6 @@ namespace {
 
 constexpr size_t guard_bytes = 64;
 constexpr uint8_t guard_pattern = 0xA5;
-
-// One field of a message: `varint` for wire types 0, 1 and 5, `bytes` for wire type 2.
-struct Field {
-  uint32_t number = 0;
-  uint32_t wire = 0;
-  uint64_t varint = 0;
-  Bytes bytes;
-};
-
-class Reader {
- public:
-  Reader(Bytes data, const std::string& source) : data_(data), source_(source) {}
-
-  bool next(Field& field) {
-    if (data_.empty()) return false;
-    const uint64_t key = varint();
-    field = {uint32_t(key >> 3), uint32_t(key & 7), 0, {}};
-    switch (field.wire) {
-      case 0:
-        field.varint = varint();
-        break;
-      case 1:
-        field.varint = fixed(8);
-        break;
-      case 2:
-        field.bytes = take(varint());
-        break;
-      case 5:
-        field.varint = fixed(4);
-        break;
-      default:
-        broken("unknown wire type");
-    }
-    return true;
-  }
-
-  uint64_t varint() {
-    uint64_t value = 0;
-    for (int shift = 0; shift < 64; shift += 7) {
-      const uint8_t byte = take(1)[0];
-      value |= uint64_t(byte & 0x7F) << shift;
-      if ((byte & 0x80) == 0) return value;
-    }
-    broken("varint of more than ten bytes");
-  }
-
-  uint64_t fixed(size_t size) {
-    uint64_t value = 0;
-    std::memcpy(&value, take(size).data(), size);
-    return value;
-  }
-
-  bool empty() const { return data_.empty(); }
-
- private:
-  Bytes take(uint64_t size) {
-    if (size > data_.size()) broken("truncated");
-    const Bytes taken = data_.first(size_t(size));
-    data_ = data_.subspan(size_t(size));
-    return taken;
-  }
-  [[noreturn]] void broken(const char* what) const {
-    throw UsageError(str(source_, ": not a protobuf message: ", what));
-  }
-
-  Bytes data_;
-  const std::string& source_;
-};
-
-std::string as_text(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
 // A repeated number, packed (wire type 2) or not. `fixed_size` is 0 for varints.
 void read_numbers(const Field& field, size_t fixed_size, const std::string& source, std::vector<uint64_t>& out) {
@@ -115,6 +46,7 @@ enum {
   data_type = 2,
   float_data = 4,
   int32_data = 5,
+  string_data = 6,
   int64_data = 7,
   name = 8,
   raw_data = 9,
@@ -130,6 +62,38 @@ namespace graph_field {
 enum { initializer = 5, input = 11, output = 12, sparse_initializer = 15 };
 }
 
+// Field numbers of TypeProto, and of the messages in it: the element type is field 1 or 2 of each.
+namespace type_field {
+enum { tensor = 1, sequence = 4, map = 5, optional = 9 };
+}
+
+ValueTypePtr read_tensor_type(Bytes data, const std::string& source) {
+  DType dtype = DType::None;
+  Field field;
+  for (Reader reader(data, source); reader.next(field);)
+    if (field.number == 1) dtype = DType(field.varint);
+  return tensor_type(dtype);
+}
+
+// Shapes of elements are left out: files are read and compared without. Null for what no file holds.
+ValueTypePtr read_type(Bytes data, const std::string& source, int depth = 0) {
+  Field type, part;
+  for (Reader types(data, source); types.next(type) && depth < max_value_depth;) {
+    if (type.number == type_field::tensor) return read_tensor_type(type.bytes, source);
+    ValueTypePtr element;
+    DType key = DType::None;
+    for (Reader parts(type.bytes, source); parts.next(part);) {
+      if (part.wire == 2) element = read_type(part.bytes, source, depth + 1);
+      if (part.wire == 0) key = DType(part.varint);
+    }
+    if (!element) return nullptr;
+    if (type.number == type_field::sequence) return sequence_of(element);
+    if (type.number == type_field::optional) return optional_of(element);
+    if (type.number == type_field::map) return map_of(key, element);
+  }
+  return nullptr;
+}
+
 Binding read_value_info(Bytes data, const std::string& source) {
   Binding binding;
   binding.has_shape = false;
@@ -139,7 +103,10 @@ Binding read_value_info(Bytes data, const std::string& source) {
     if (info.number == 1) binding.name = as_text(info.bytes);
     if (info.number != 2) continue;
     for (Reader types(info.bytes, source); types.next(type);) {
-      if (type.number != 1) continue;
+      if (type.number != 1) {
+        binding.container = read_type(info.bytes, source);
+        continue;
+      }
       for (Reader tensors(type.bytes, source); tensors.next(tensor);) {
         if (tensor.number == 1) binding.dtype = DType(tensor.varint);
         if (tensor.number != 2) continue;
@@ -245,6 +212,9 @@ HostTensor parse_tensor(Bytes data, const std::string& source) {
       case tensor_field::int32_data:
         read_numbers(field, 0, source, int32s);
         break;
+      case tensor_field::string_data:
+        tensor.texts.push_back(as_text(field.bytes));
+        break;
       case tensor_field::int64_data:
         read_numbers(field, 0, source, int64s);
         break;
@@ -273,6 +243,11 @@ HostTensor parse_tensor(Bytes data, const std::string& source) {
     const bool absurd = dim > uint64_t(most_elements) || __builtin_mul_overflow(elements, int64_t(dim), &elements);
     if (absurd || elements > most_elements) throw UsageError(str(source, ": absurd dim ", int64_t(dim)));
     tensor.dims.push_back(int64_t(dim));
+  }
+  if (tensor.dtype == DType::String) {
+    if (int64_t(tensor.texts.size()) != elements)
+      throw UsageError(str(source, ": ", tensor.texts.size(), " texts for ", tensor.dims));
+    return tensor;
   }
   const size_t size = size_of(tensor.dtype);
   if (size == 0) throw UsageError(str(source, ": no tensor of numbers (element type ", int(tensor.dtype), ")"));
@@ -324,6 +299,17 @@ void write_tensor_file(const HostTensor& tensor, const std::string& path) {
   put_bytes(out, tensor_field::raw_data, tensor.bytes.data(), tensor.byte_size());
   std::ofstream file(path, std::ios::binary);
   if (!file.write(out.data(), std::streamsize(out.size()))) throw UsageError(str("cannot write ", path));
+}
+
+bool Signature::has_containers() const {
+  const auto container = [](const Binding& binding) { return binding.container != nullptr; };
+  return std::any_of(inputs.begin(), inputs.end(), container) || std::any_of(outputs.begin(), outputs.end(), container);
+}
+
+bool Signature::has_values() const {
+  const auto text = [](const Binding& binding) { return binding.dtype == DType::String; };
+  return has_containers() || std::any_of(inputs.begin(), inputs.end(), text) ||
+         std::any_of(outputs.begin(), outputs.end(), text);
 }
 
 Signature read_signature(Bytes model, const std::string& source) {

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "runtime/base/packing.h"
+#include "runtime/base/value.h"
+#include "tools/wire_format.h"
 
 namespace sardonyx::tools {
-
-using Bytes = std::span<const uint8_t>;
 
 // Dense, row-major, elements of less than a byte packed. `bytes` may be longer than the tensor: allocate() adds a guard
 // that no one should write to.
@@ -22,6 +22,7 @@ struct HostTensor {
   DType dtype = DType::None;
   std::vector<int64_t> dims;
   std::vector<uint8_t> bytes;
+  std::vector<std::string> texts{};  // of strings, in the place of bytes
 
   int64_t element_count() const;
   size_t byte_size() const { return size_t(host_bytes(dtype, element_count())); }
@@ -38,11 +39,15 @@ struct Binding {
   DType dtype = DType::None;
   bool has_shape = true;
   std::vector<int64_t> dims;
+  ValueTypePtr container = nullptr;  // of what is no tensor
 };
 
 struct Signature {
   std::vector<Binding> inputs;
   std::vector<Binding> outputs;
+  // Whether some input or output is no tensor / no tensor of numbers.
+  bool has_containers() const;
+  bool has_values() const;
 };
 
 // All of these throw UsageError with the file's name and what is wrong with it.

@@ -52,6 +52,12 @@ std::string type_text(const Binding& binding) {
 std::string type_text(const HostTensor& tensor) { return str(dtype_name(tensor.dtype), tensor.dims); }
 
 std::string values_text(const HostTensor& tensor, int64_t limit) {
+  if (tensor.dtype == DType::String) {
+    std::vector<std::string> texts;
+    for (size_t i = 0; i < std::min(tensor.texts.size(), size_t(limit)); ++i)
+      texts.push_back(str('"', tensor.texts[i], '"'));
+    return join(texts, " ") + (tensor.texts.size() > texts.size() ? " ..." : "");
+  }
   const int64_t parts = tensor.dtype == DType::Complex64 || tensor.dtype == DType::Complex128 ? 2 : 1;
   const int64_t count = tensor.element_count() * parts;
   std::vector<std::string> first;

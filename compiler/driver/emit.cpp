@@ -55,6 +55,7 @@ class Emitter {
       runtime::IoInfo io;
       io.name = value.name;
       io.dtype = value.type.dtype;
+      io.container = value.type.container;
       for (size_t axis = 0; axis < value.type.dims.size(); ++axis) {
         const Expr& dim = value.type.dims[axis];
         io.dims.push_back(dims_.input(dim, int(i), int(axis)));
@@ -94,7 +95,8 @@ class Emitter {
       while (value->producer && value->producer->op == Op::reshape && value->uses.size() == 1)
         value = value->producer->operand(0);
       bool through_view = value != outputs[i];
-      bool ours = value->producer && (value->producer->op == Op::fused || value->producer->op == Op::copy) &&
+      bool ours = !is_held(value->type.dtype) && value->producer &&
+                  (value->producer->op == Op::fused || value->producer->op == Op::copy) &&
                   value->producer->parent == &graph_.body() && device_of(value, choices_) == 0;
       if (!ours || data_dependent(value->type) || (through_view && value->uses.size() != 1)) continue;
       claimed_.emplace(value, int(i));  // the first output that a value feeds
@@ -119,6 +121,7 @@ class Emitter {
       runtime::IoInfo io;
       io.name = graph_.output_names[i];
       io.dtype = value.type.dtype;
+      io.container = value.type.container;
       for (const Expr& inferred : value.type.dims) {
         const Expr dim = promised(inferred);
         io.dims.push_back(dims_.slot(dim));

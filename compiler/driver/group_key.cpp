@@ -30,7 +30,7 @@ std::string group_key(const Node& group) {
   for (const graph::Value* operand : group.operands) {
     const Tensor* tensor = operand->constant();
     key += tensor ? "\nconstant" : "\nvalue";
-    if (tensor && tensor->count() <= backends::max_baked_elements)
+    if (tensor && !is_held(tensor->dtype()) && tensor->count() <= backends::max_baked_elements)
       key.append(reinterpret_cast<const char*>(tensor->raw()), size_t(tensor->bytes()));
   }
   return key;

@@ -64,6 +64,12 @@ uint64_t hash_bytes(const void* bytes, size_t size, uint64_t seed) {
   return mix(hash, tail);
 }
 
+uint64_t hash_texts(const Tensor& tensor, uint64_t seed) {
+  uint64_t hash = seed;
+  for (int64_t i = 0; i < tensor.count(); ++i) hash = hash_bytes(tensor.text(i).data(), tensor.text(i).size(), hash);
+  return hash;
+}
+
 template <class... F>
 struct Overloaded : F... {
   using F::operator()...;
@@ -99,6 +105,7 @@ uint64_t hash_field(const Field& field) {
                           if (!v.defined()) return seed;
                           uint64_t hash = hash_bytes(v.dims().data(), v.dims().size() * sizeof(int64_t),
                                                      mix(seed, uint64_t(v.dtype())));
+                          if (v.dtype() == DType::String) return hash_texts(v, hash);
                           return hash_bytes(v.raw(), size_t(v.bytes()), hash);
                         },
                         [&](const EnumField& v) { return mix(seed, uint64_t(v.value)); },
@@ -149,6 +156,7 @@ std::string print_tensor(const Tensor& tensor) {
   if (!tensor.defined()) return "none[]{}";
   std::string text = str(dtype_name(tensor.dtype()), tensor.dims());
   int64_t count = tensor.count();
+  if (tensor.dtype() == DType::String) return text + '#' + std::to_string(hash_texts(tensor, 0));
   bool printable =
       size_of(tensor.dtype()) != 0 && tensor.dtype() != DType::Complex64 && tensor.dtype() != DType::Complex128;
   if (count > max_printed_elements || !printable)

@@ -47,10 +47,15 @@ Node* Builder::create(Op op, AttributesPtr attributes, std::vector<Value*> opera
   const OpDef& def = op_def(op);
   sardonyx::check(def.infer != nullptr, op_name(op), " has no type inference");
   std::vector<TensorType> operand_types;
+  bool texts = false;
   for (Value* operand : operands) {
     sardonyx::check(operand != nullptr, "a null operand of ", op_name(op));
+    require(operand->type.dtype != DType::Object, Status::InvalidModel, op_name(op), " of ", to_string(operand->type),
+            ": expected a tensor of known rank");
+    texts |= operand->type.dtype == DType::String;
     operand_types.push_back(operand->type);
   }
+  if (texts && op != Op::copy) return create_on_texts(op, std::move(attributes), std::move(operands));
   std::vector<TensorType> types = def.infer(*attributes, operand_types);
   settle(op, types);
 
@@ -218,6 +223,13 @@ Value* Builder::unary(UnaryFunction function, Value* x) {
 Value* Builder::binary(BinaryFunction function, Value* a, Value* b) {
   require(a->type.dtype == b->type.dtype, Status::InvalidModel, binary_names[int(function)], " of ", to_string(a->type),
           " and ", to_string(b->type), ": the data types differ");
+  if (a->type.dtype == DType::String) {
+    const bool order =
+        function == BinaryFunction::Eq || function == BinaryFunction::Lt || function == BinaryFunction::Le;
+    require(order, Status::InvalidModel, binary_names[int(function)], " of strings");
+    std::vector<Value*> ranks = text_ranks({a, b});
+    return binary(function, ranks[0], ranks[1]);
+  }
   auto dims = broadcast_dims(a->type.dims, b->type.dims);
   auto attributes = std::make_shared<BinaryAttrs>();
   attributes->function = function;
@@ -237,6 +249,7 @@ Value* Builder::select(Value* condition, Value* then_value, Value* else_value) {
 
 Value* Builder::cast(Value* x, DType dtype) {
   if (x->type.dtype == dtype) return x;
+  if (x->type.dtype == DType::String || dtype == DType::String) return cast_text(x, dtype);
   auto attributes = std::make_shared<CastAttrs>();
   attributes->dtype = dtype;
   return create(Op::cast, std::move(attributes), {x})->result();

@@ -95,6 +95,14 @@ class Builder {
   std::vector<Value*> host_call(const std::string& name, const std::string& parameters, std::vector<Value*> operands,
                                 std::vector<TensorType> result_types);
 
+  // The same for functions that know strings and containers (operands and results may be of DType::String and Object).
+  // host_call refuses those.
+  std::vector<Value*> value_call(const std::string& name, const std::string& parameters, std::vector<Value*> operands,
+                                 std::vector<TensorType> result_types);
+  // Dense ranks of the texts of all tensors together in the order of their bytes, I64, each of its tensor's shape: how
+  // texts are compared.
+  std::vector<Value*> text_ranks(std::vector<Value*> texts);
+
   // ---- run-time dims ----
   // The elements of an integer tensor [k] (or scalar, k = 1) as expressions: its symbolic contents when known, else
   // fresh run-time symbols bound by a `bind_dims` node. `facts` bound the fresh symbols.
@@ -122,6 +130,9 @@ class Builder {
   static std::vector<Value*> results_of(Node* node);
 
  private:
+  // Nodes that move strings: the same node moves the numbers of the elements, and the texts follow.
+  Node* create_on_texts(Op op, AttributesPtr attributes, std::vector<Value*> operands);
+  Value* cast_text(Value* x, DType dtype);
   // A node of given types, at the insertion point, without folding.
   Node* add_node(Op op, AttributesPtr attributes, std::vector<Value*> operands, std::vector<TensorType> types);
   // broadcast() of dims that broadcast_dims() has already compared.

@@ -129,6 +129,14 @@ Value* Builder::nonzero(Value* x) {
 
 std::vector<Value*> Builder::host_call(const std::string& name, const std::string& parameters,
                                        std::vector<Value*> operands, std::vector<TensorType> result_types) {
+  for (const Value* operand : operands)
+    require(!is_held(operand->type.dtype), Status::InvalidModel, name, " of ", to_string(operand->type),
+            ": expected numbers");
+  return value_call(name, parameters, std::move(operands), std::move(result_types));
+}
+
+std::vector<Value*> Builder::value_call(const std::string& name, const std::string& parameters,
+                                        std::vector<Value*> operands, std::vector<TensorType> result_types) {
   HostCallAttrs attributes;
   attributes.name = name;
   attributes.parameters = parameters;

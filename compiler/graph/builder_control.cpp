@@ -34,6 +34,13 @@ void widen_single(Builder (&sides)[2], Value*& a, Value*& b) {
     b = sides[1].reshape(b, a->type.dims);
 }
 
+// What a sequence, optional or map is that may be of either type.
+ValueTypePtr united_container(const TensorType& a, const TensorType& b, const std::string& what) {
+  ValueTypePtr container = united(a.container, b.container);
+  require(container != nullptr, Status::InvalidModel, what, " is ", to_string(a), " or ", to_string(b));
+  return container;
+}
+
 }  // namespace
 
 bool binds_result_dims(Op op) { return op == Op::if_ || op == Op::loop || op == Op::nonzero || op == Op::host_call; }
@@ -66,6 +73,7 @@ std::vector<Value*> Builder::if_then_else(Value* condition,
     require(a.rank() == b.rank(), Status::UnsupportedShape, "result ", i, " of an if is ", to_string(a), " or ",
             to_string(b), ": the rank depends on the condition");
     TensorType type = a;
+    if (a.container) type.container = united_container(a, b, str("result ", i, " of an if"));
     for (size_t k = 0; k < a.dims.size(); ++k)
       if (!expr::prove_equal(a.dims[k], b.dims[k]) || !visible_outside(graph_, mark, a.dims[k]))
         type.dims[k] = graph_.fresh_symbol("if");
@@ -119,6 +127,11 @@ std::vector<Value*> Builder::loop(Value* trip_count, Value* condition, std::vect
               to_string(types[i]), " before and ", to_string(next), " after an iteration");
       require(next.rank() == types[i].rank(), Status::UnsupportedShape, "carried value ", i, " of a loop is ",
               to_string(types[i]), " before and ", to_string(next), " after an iteration: the rank changes");
+      if (next.container) {
+        auto container = united_container(types[i], next, str("carried value ", i, " of a loop"));
+        stable &= sardonyx::same_type(*container, *types[i].container);
+        types[i].container = std::move(container);
+      }
       for (size_t k = 0; k < next.dims.size(); ++k) {
         Expr& dim = types[i].dims[k];
         if (!visible_outside(graph_, mark, dim) || expr::prove_equal(dim, next.dims[k])) continue;
@@ -140,6 +153,8 @@ std::vector<Value*> Builder::loop(Value* trip_count, Value* condition, std::vect
   for (size_t i = 1; i < yields.size(); ++i) {
     TensorType type = yields[i]->type;
     bool is_scan = i > carried.size();
+    require(!is_scan || !type.container, Status::InvalidModel, "a loop collects ", to_string(type),
+            ": only tensors can be");
     if (!is_scan) type = types[i - 1];
     for (Expr& dim : type.dims)
       if (!visible_outside(graph_, mark, dim)) dim = graph_.fresh_symbol("loop");

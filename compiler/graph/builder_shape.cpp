@@ -130,7 +130,10 @@ Value* Builder::pad(Value* x, std::vector<Expr> before, std::vector<Expr> after,
   attributes->after = std::move(after);
   attributes->mode = mode;
   std::vector<Value*> operands{x};
-  if (mode == PadMode::Constant) operands.push_back(fill ? reshape(fill, {}) : scalar_like(x, 0));
+  if (mode == PadMode::Constant) {
+    const bool text = x->type.dtype == DType::String;
+    operands.push_back(fill ? reshape(fill, {}) : text ? constant(Tensor(DType::String, {})) : scalar_like(x, 0));
+  }
   return create(Op::pad, std::move(attributes), std::move(operands))->result();
 }
 

@@ -73,10 +73,14 @@ bool same_dims(const std::vector<Expr>& a, const std::vector<Expr>& b) {
 }
 
 bool same_type(const TensorType& a, const TensorType& b) {
+  if (a.container && b.container && !sardonyx::same_type(*a.container, *b.container)) return false;
   return a.dtype == b.dtype && a.layout == b.layout && same_dims(a.dims, b.dims);
 }
 
+TensorType object_type(ValueTypePtr container) { return {DType::Object, {}, {}, std::move(container)}; }
+
 std::string to_string(const TensorType& type) {
+  if (type.container) return sardonyx::to_string(*type.container);
   std::string text = str(dtype_name(type.dtype), '[');
   for (size_t i = 0; i < type.dims.size(); ++i) text += (i ? "," : "") + expr::to_string(type.dims[i]);
   text += ']';

@@ -10,6 +10,7 @@
 
 #include "compiler/expr/expr.h"
 #include "runtime/base/dtype.h"
+#include "runtime/base/value.h"
 
 namespace sardonyx::graph {
 
@@ -37,11 +38,14 @@ struct TensorType {
   DType dtype = DType::None;
   std::vector<Expr> dims;  // I64 expressions over the graph's symbols, simplified
   Layout layout;
+  ValueTypePtr container = nullptr;  // of DType::Object, whose rank is 0: what the value holds
 
   int rank() const { return int(dims.size()); }
 };
 
-// Equal dtype and layout, and dims provably equal.
+// The type of a sequence, optional or map, or of a tensor of unknown rank.
+TensorType object_type(ValueTypePtr container);
+// Equal dtype, layout and container, and dims provably equal.
 bool same_type(const TensorType& a, const TensorType& b);
 bool same_dims(const std::vector<Expr>& a, const std::vector<Expr>& b);
 // "f32[N,64,56,56]", with ":abcd16b" appended for other layouts.

@@ -9,9 +9,9 @@ namespace sardonyx::ops {
 
 namespace {
 
-constexpr const char* attribute_kinds[] = {"an integer",       "a float",          "a string",
-                                           "a tensor",         "a graph",          "a list of integers",
-                                           "a list of floats", "a list of strings"};
+constexpr const char* attribute_kinds[] = {"an integer",       "a float",           "a string",
+                                           "a tensor",         "a graph",           "a list of integers",
+                                           "a list of floats", "a list of strings", "a type"};
 static_assert(std::size(attribute_kinds) == std::variant_size_v<Attribute>);
 
 // The index of T among the alternatives of Attribute.
@@ -113,6 +113,10 @@ const Tensor& Lowering::attr_tensor(const std::string& name) const { return get<
 
 const Subgraph& Lowering::attr_graph(const std::string& name) const { return get<Subgraph>(*this, attributes_, name); }
 
+const ValueTypePtr& Lowering::attr_type(const std::string& name) const {
+  return get<ValueTypePtr>(*this, attributes_, name);
+}
+
 std::optional<std::vector<int64_t>> Lowering::ints_input_or_attr(int index, const std::string& name) const {
   if (Value* value = optional(index)) {
     require(value->type.dtype == DType::I64 || value->type.dtype == DType::I32, Status::InvalidModel, "input ", index,
@@ -128,8 +132,8 @@ std::optional<std::vector<int64_t>> Lowering::ints_input_or_attr(int index, cons
 
 int64_t Lowering::axis(int64_t value, int rank, bool inclusive) const {
   int64_t last = inclusive ? rank : rank - 1;
-  require(value >= -rank && value <= last, Status::InvalidModel, "axis ", value, " is out of range [", -rank, ", ", last,
-          "]");
+  require(value >= -rank && value <= last, Status::InvalidModel, "axis ", value, " is out of range [", -rank, ", ",
+          last, "]");
   return value < 0 ? value + rank : value;
 }
 

@@ -31,12 +31,13 @@ using graph::Value;
 // Outer names are captured by the importer behind it.
 struct Subgraph {
   std::vector<std::string> inputs, outputs;
+  std::vector<ValueTypePtr> output_types;  // as declared; null where they are not
   std::function<std::vector<Value*>(Builder& builder, const std::vector<Value*>& arguments)> build;
 };
 
 // An attribute value as the importer hands it over (ONNX AttributeProto.type decides the alternative).
 using Attribute = std::variant<int64_t, double, std::string, Tensor, Subgraph, std::vector<int64_t>,
-                               std::vector<double>, std::vector<std::string>>;
+                               std::vector<double>, std::vector<std::string>, ValueTypePtr>;
 
 // What Lowering::fail throws: the node itself breaks its operator's rules (attributes, operand counts), as opposed to
 // operands that do not fit each other, which the builder finds.
@@ -80,6 +81,7 @@ class Lowering {
                                         std::optional<std::vector<std::string>> fallback = {}) const;
   const Tensor& attr_tensor(const std::string& name) const;
   const Subgraph& attr_graph(const std::string& name) const;
+  const ValueTypePtr& attr_type(const std::string& name) const;
   // The "axes moved from attribute to input" family: input `index` when present (its contents must be static, else
   // UnsupportedShape), else the attribute; nothing when neither is there.
   std::optional<std::vector<int64_t>> ints_input_or_attr(int index, const std::string& name) const;
@@ -122,6 +124,7 @@ struct OnnxOpDef {
   };
   Arity inputs{1, 1}, outputs{1, 1};  // max -1: variadic
   Execution execution = Execution::Kernels;
+  bool containers = false;            // inputs may be sequences, optionals, maps; of others the importer refuses them
 };
 
 // Static registration: `static const OnnxOp op{{...}};` at namespace scope.

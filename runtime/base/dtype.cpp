@@ -23,7 +23,7 @@ constexpr Traits traits[] = {
     {DType::I16, "i16", 2, 16, Signed},
     {DType::I32, "i32", 4, 32, Signed},
     {DType::I64, "i64", 8, 64, Signed},
-    {DType::String, "string", 0, 0, Other},
+    {DType::String, "string", 16, 128, Other},
     {DType::Bool, "bool", 1, 8, Other},
     {DType::F16, "f16", 2, 16, Float},
     {DType::F64, "f64", 8, 64, Float},
@@ -43,7 +43,12 @@ constexpr Traits traits[] = {
     {DType::U2, "u2", 1, 2, Unsigned},
     {DType::I2, "i2", 1, 2, Signed},
 };
-const Traits& of(DType dtype) { return traits[static_cast<size_t>(dtype) < std::size(traits) ? size_t(dtype) : 0]; }
+constexpr Traits object_traits = {DType::Object, "object", 0, 0, Other};
+
+const Traits& of(DType dtype) {
+  if (dtype == DType::Object) return object_traits;
+  return traits[static_cast<size_t>(dtype) < std::size(traits) ? size_t(dtype) : 0];
+}
 }  // namespace
 
 bool is_known(DType dtype) { return size_t(dtype) > 0 && size_t(dtype) < std::size(traits); }
@@ -53,6 +58,7 @@ bool is_float(DType dtype) { return of(dtype).kind == Float; }
 bool is_mini_float(DType dtype) { return of(dtype).kind == Float && of(dtype).size == 1; }
 bool is_integer(DType dtype) { return of(dtype).kind == Signed || of(dtype).kind == Unsigned; }
 bool is_signed(DType dtype) { return of(dtype).kind == Float || of(dtype).kind == Signed; }
+bool is_held(DType dtype) { return dtype == DType::String || dtype == DType::Object; }
 bool is_complex(DType dtype) { return of(dtype).kind == Complex; }
 
 int64_t extend_element(int64_t value, DType dtype) {

@@ -34,11 +34,13 @@ enum class DType : uint8_t {
   F8E8M0 = 24,
   U2 = 25,
   I2 = 26,
+  // Not an element type of ONNX: the value is a container (base/value.h). Never known to a host.
+  Object = 64,
 };
 
 // True for codes 1..26.
 bool is_known(DType dtype);
-// Bytes of one element inside this library; 0 for None and String. Types of less than a byte take one: I4 and I2 with
+// Bytes of one element inside this library; 0 for None and Object. A String is a Text (base/tensor.h). Types of less than a byte take one: I4 and I2 with
 // their sign extended, U4, U2 and F4E2M1 with zeros above. Hosts and models pack them (runtime/base/packing.h).
 size_t size_of(DType dtype);
 // Bits of one element: 8 * size_of, but 4 and 2 for the types of less than a byte.
@@ -50,6 +52,8 @@ bool is_signed(DType dtype);      // signed integers and floats
 bool is_complex(DType dtype);
 // The low bits of `value` as an element of a type of less than a byte: extended by sign for I4 and I2, else by zeros.
 int64_t extend_element(int64_t value, DType dtype);
+// String and Object: values of the host whose memory refers to other memory. Their bytes are never copied one by one.
+bool is_held(DType dtype);
 // "f32", "i64", "bool", ... as used by the textual graph form and by messages.
 std::string_view dtype_name(DType dtype);
 // The inverse of dtype_name; None when unknown.

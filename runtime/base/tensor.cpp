@@ -35,7 +35,9 @@ std::shared_ptr<uint8_t> allocate_bytes(size_t bytes) {
 }
 
 Tensor::Tensor(DType dtype, Dims dims) : dtype_(dtype), dims_(std::move(dims)) {
-  storage_ = allocate_bytes(size_t(byte_size(dtype_, dims_)));
+  const auto bytes = size_t(byte_size(dtype_, dims_));
+  storage_ = allocate_bytes(bytes);
+  if (dtype_ == DType::String) std::memset(storage_.get(), 0, bytes);
 }
 
 Tensor::Tensor(DType dtype, Dims dims, std::shared_ptr<uint8_t> storage)
@@ -44,6 +46,33 @@ Tensor::Tensor(DType dtype, Dims dims, std::shared_ptr<uint8_t> storage)
 Tensor Tensor::ints(std::span<const int64_t> values) {
   return of<int64_t>(DType::I64, {int64_t(values.size())}, values);
 }
+
+namespace {
+// Elements first, then their bytes, in one block.
+template <class Source>
+Tensor copy_texts(Dims dims, std::span<const Source> texts) {
+  const int64_t count = element_count(dims);
+  check(count == int64_t(texts.size()), texts.size(), " texts for shape [", join(dims, ","), "]");
+  auto bytes = size_t(byte_size(DType::String, dims));
+  for (const Source& text : texts)
+    require(!__builtin_add_overflow(bytes, text.size(), &bytes) && bytes <= size_t{1} << 47, Status::NoSystemMemory,
+            "the texts of a tensor are too long");
+  auto storage = allocate_bytes(bytes);
+  auto* elements = reinterpret_cast<Text*>(storage.get());
+  char* next = reinterpret_cast<char*>(storage.get()) + byte_size(DType::String, dims);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    elements[i] = {next, texts[i].size()};
+    if (!texts[i].empty()) std::memcpy(next, texts[i].data(), texts[i].size());
+    next += texts[i].size();
+  }
+  return Tensor(DType::String, std::move(dims), std::move(storage));
+}
+}  // namespace
+
+Tensor Tensor::strings(Dims dims, std::span<const std::string_view> texts) {
+  return copy_texts(std::move(dims), texts);
+}
+Tensor Tensor::strings(Dims dims, std::span<const std::string> texts) { return copy_texts(std::move(dims), texts); }
 
 Tensor Tensor::scalar(DType dtype, double value) {
   Tensor result(dtype, {});
@@ -91,6 +120,12 @@ void Tensor::set_int(int64_t i, int64_t value) {
 }
 
 Tensor Tensor::clone() const {
+  if (dtype_ == DType::Object) return *this;
+  if (dtype_ == DType::String) {
+    std::vector<std::string_view> texts;
+    for (int64_t i = 0; i < count(); ++i) texts.push_back(text(i));
+    return strings(dims_, texts);
+  }
   Tensor result(dtype_, dims_);
   std::memcpy(result.raw(), raw(), size_t(bytes()));
   return result;
@@ -102,8 +137,14 @@ Tensor Tensor::reshaped(Dims dims) const {
 }
 
 bool same_bits(const Tensor& a, const Tensor& b) {
-  return a.dtype() == b.dtype() && a.dims() == b.dims() &&
-         (a.bytes() == 0 || std::memcmp(a.raw(), b.raw(), size_t(a.bytes())) == 0);
+  if (a.dtype() != b.dtype() || a.dims() != b.dims()) return false;
+  if (a.dtype() == DType::Object) return a.raw() == b.raw();
+  if (a.dtype() == DType::String) {
+    for (int64_t i = 0; i < a.count(); ++i)
+      if (a.text(i) != b.text(i)) return false;
+    return true;
+  }
+  return (a.bytes() == 0 || std::memcmp(a.raw(), b.raw(), size_t(a.bytes())) == 0);
 }
 
 }  // namespace sardonyx

@@ -4,6 +4,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/base/dtype.h"
@@ -19,7 +20,15 @@ int64_t byte_size(DType dtype, std::span<const int64_t> dims);
 // 64-byte aligned memory released by its deleter; throws Error(NoSystemMemory) when there is none.
 std::shared_ptr<uint8_t> allocate_bytes(size_t bytes);
 
-// A tensor that owns (a share of) its bytes. Copies share storage; clone() does not. Contents start undefined.
+// The element of a String tensor: where its bytes lie. They belong to the tensor's storage, or to the host application.
+struct Text {
+  const char* data = nullptr;
+  uint64_t size = 0;
+  std::string_view view() const { return {data, data ? size_t(size) : 0}; }
+};
+
+// A tensor that owns (a share of) its bytes. Copies share storage; clone() does not. Contents start undefined, String
+// tensors with empty texts.
 class Tensor {
  public:
   Tensor() = default;
@@ -35,6 +44,9 @@ class Tensor {
   }
   // A 1-D i64 tensor.
   static Tensor ints(std::span<const int64_t> values);
+  // A String tensor with a copy of the texts, which there are as many of as `dims` say.
+  static Tensor strings(Dims dims, std::span<const std::string_view> texts);
+  static Tensor strings(Dims dims, std::span<const std::string> texts);
   // A rank-0 tensor of any arithmetic dtype, F16 and mini floats included, converted from `value`.
   static Tensor scalar(DType dtype, double value);
 
@@ -57,6 +69,8 @@ class Tensor {
   }
   const std::shared_ptr<uint8_t>& storage() const { return storage_; }
 
+  // The element at flat position `i` of a String tensor, valid as long as the storage.
+  std::string_view text(int64_t i) const { return data<Text>()[i].view(); }
   // The element at flat position `i` as double or int64 (exact for integers up to 2^53 resp. all integers).
   double as_double(int64_t i) const;
   int64_t as_int(int64_t i) const;
@@ -64,6 +78,7 @@ class Tensor {
   void set_double(int64_t i, double value);
   void set_int(int64_t i, int64_t value);
 
+  // Own bytes, those of texts included.
   Tensor clone() const;
   // The same bytes under other dims with an equal element count.
   Tensor reshaped(Dims dims) const;
@@ -74,7 +89,7 @@ class Tensor {
   std::shared_ptr<uint8_t> storage_;
 };
 
-// Bitwise equality of dtype, dims and bytes.
+// Equality of dtype, dims and bytes; of texts, not of where they lie. Objects are equal when they are the same.
 bool same_bits(const Tensor& a, const Tensor& b);
 
 }  // namespace sardonyx

@@ -78,6 +78,15 @@ void abi_load_extensions(onnxBackendID id) {
   FETCH(InferOutputShapes);
   FETCH(GetGraphIOInfo);
   FETCH(GetGraphReport);
+  FETCH(CreateTensor);
+  FETCH(CreateSequence);
+  FETCH(CreateOptional);
+  FETCH(CreateMap);
+  FETCH(GetKind);
+  FETCH(GetItem);
+  FETCH(GetTensor);
+  FETCH(ReleaseValue);
+  FETCH(RunValues);
 }
 
 int abi_finish(void) {

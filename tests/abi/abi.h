@@ -51,6 +51,15 @@ struct onnxx_api {
   onnxxInferOutputShapesFunction InferOutputShapes;
   onnxxGetGraphIOInfoFunction GetGraphIOInfo;
   onnxxGetGraphReportFunction GetGraphReport;
+  onnxxCreateTensorFunction CreateTensor;
+  onnxxCreateSequenceFunction CreateSequence;
+  onnxxCreateOptionalFunction CreateOptional;
+  onnxxCreateMapFunction CreateMap;
+  onnxxGetKindFunction GetKind;
+  onnxxGetItemFunction GetItem;
+  onnxxGetTensorFunction GetTensor;
+  onnxxReleaseValueFunction ReleaseValue;
+  onnxxRunValuesFunction RunValues;
 };
 extern struct onnxx_api onnxx;
 

@@ -174,12 +174,28 @@ TEST(TensorData, SubByteTypesArePacked) {
   }
 }
 
-TEST(TensorData, StringsAreKnownButNotSupported) {
+TEST(TensorData, StringsOwnTheirTexts) {
   TensorProto strings = tensor(TensorProto::STRING, {2});
-  strings.add_string_data("a"), strings.add_string_data("b");
-  EXPECT_EQ(status_of(strings), Status::UnsupportedDatatype);
-  strings.add_string_data("c");
-  EXPECT_EQ(status_of(strings), Status::InvalidModel);
+  strings.add_string_data("a"), strings.add_string_data(std::string("b\0c", 3));
+  const Tensor result = to_tensor(strings, {});
+  strings.Clear();
+  EXPECT_EQ(result.text(0), "a");
+  EXPECT_EQ(result.text(1), std::string_view("b\0c", 3));
+  TensorProto few = tensor(TensorProto::STRING, {2});
+  few.add_string_data("a");
+  EXPECT_EQ(status_of(few), Status::InvalidModel);
+}
+
+TEST(TensorData, SparseStringsAreEmptyElsewhere) {
+  SparseTensorProto sparse;
+  sparse.add_dims(3);
+  *sparse.mutable_values() = tensor(TensorProto::STRING, {1});
+  sparse.mutable_values()->add_string_data("x");
+  *sparse.mutable_indices() = ints("", {1}, {2});
+  const Tensor dense = to_dense_tensor(sparse, {});
+  sparse.Clear();
+  EXPECT_EQ(dense.text(0), "");
+  EXPECT_EQ(dense.text(2), "x");
 }
 
 TEST(TensorData, ViewsShareTheMessagesBytes) {

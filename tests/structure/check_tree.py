@@ -37,6 +37,7 @@ FENCED = {
     "omp": ("backends/cpu/onednn",),
     "CL": ("backends/opencl", "tests"),
     "google": ("importer",),
+    "re2": ("compiler/ops/onnx",),
 }
 LIBRARY = ("runtime", "compiler", "backends", "importer", "onnxifi")
 ENVIRONMENT_READER = "runtime/base/settings.cpp"

@@ -25,8 +25,9 @@ DType target(Lowering& in) {
 
 Value* cast(Lowering& in, DType dtype) {
   for (DType side : {in[0]->type.dtype, dtype})
-    in.require(is_float(side) || is_integer(side) || side == DType::Bool, Status::UnsupportedDatatype,
-               "casts of data type ", is_known(side) ? dtype_name(side) : "?", " (", int(side), ") are not supported");
+    in.require(is_float(side) || is_integer(side) || side == DType::Bool || side == DType::String,
+               Status::UnsupportedDatatype, "casts of data type ", is_known(side) ? dtype_name(side) : "?", " (",
+               int(side), ") are not supported");
   if (!is_mini_float(dtype)) return in.builder().cast(in[0], dtype);
   return cast_to_mini_float(in.builder(), in[0], dtype, in.attr_int("saturate", 1) != 0, round_mode(in));
 }

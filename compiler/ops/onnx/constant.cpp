@@ -17,6 +17,10 @@ Tensor vector_of(DType dtype, const std::vector<T>& values) {
   return tensor;
 }
 
+Tensor texts(const std::vector<std::string>& values) {
+  return Tensor::strings({int64_t(values.size())}, std::span(values));
+}
+
 std::vector<Value*> lower_constant(Lowering& in) {
   auto& b = in.builder();
   if (in.has("value")) return {b.constant(in.attr_tensor("value"))};
@@ -24,9 +28,9 @@ std::vector<Value*> lower_constant(Lowering& in) {
   if (in.has("value_ints")) return {b.constant(vector_of(DType::I64, in.attr_ints("value_ints")))};
   if (in.has("value_float")) return {b.scalar(DType::F32, in.attr_float("value_float"))};
   if (in.has("value_floats")) return {b.constant(vector_of(DType::F32, in.attr_floats("value_floats")))};
-  for (const char* name : {"value_string", "value_strings"})
-    in.require(!in.has(name), Status::UnsupportedDatatype, "attribute '", name, "': strings are not supported");
-  in.require(!in.has("sparse_value"), Status::UnsupportedAttribute, "sparse constants are not supported");
+  if (in.has("value_string")) return {b.constant(texts({in.attr_string("value_string")}).reshaped({}))};
+  if (in.has("value_strings")) return {b.constant(texts(in.attr_strings("value_strings")))};
+  if (in.has("sparse_value")) return {b.constant(in.attr_tensor("sparse_value"))};  // dense by now
   in.fail(Status::InvalidModel, "none of the value attributes is given");
 }
 
@@ -41,7 +45,7 @@ std::vector<Value*> lower_identity(Lowering& in) { return {in[0]}; }
 
 const OnnxOp constant{operator_row("Constant", {1, 9, 11, 12, 13, 19, 21, 23, 24, 25}, lower_constant, {0, 0})};
 const OnnxOp constant_of_shape{operator_row("ConstantOfShape", {9, 20, 21, 23, 24, 25}, lower_constant_of_shape)};
-const OnnxOp identity{operator_row("Identity", {1, 13, 14, 16, 19, 21, 23, 24, 25}, lower_identity)};
+const OnnxOp identity{container_row("Identity", {1, 13, 14, 16, 19, 21, 23, 24, 25}, lower_identity, {1, 1}, {1, 1}, Execution::Kernels)};
 
 }  // namespace
 }  // namespace sardonyx::ops

@@ -1,4 +1,4 @@
-// TfIdfVectorizer of integers: how often each n-gram of a pool occurs in every row, weighted; on the host.
+// TfIdfVectorizer of integers or strings: how often each n-gram of a pool occurs in every row, weighted; on the host.
 #include <algorithm>
 #include <map>
 #include <sstream>
@@ -60,11 +60,27 @@ std::vector<Tensor> run(const std::string& parameters, std::span<const Tensor> o
   return {result};
 }
 
+// Every word as the position of the last that equals it.
+std::vector<int64_t> numbered(const std::vector<std::string>& words) {
+  std::map<std::string_view, int64_t> last;
+  for (size_t i = 0; i < words.size(); ++i) last[words[i]] = int64_t(i);
+  std::vector<int64_t> numbers;
+  for (const std::string& word : words) numbers.push_back(last[word]);
+  return numbers;
+}
+
+// The same for the elements of a tensor; what is no word gets a number that none has.
+Value* word_numbers(Builder& b, Value* x, const std::vector<std::string>& words) {
+  Value* keys = b.constant(Tensor::strings({int64_t(words.size())}, std::span(words)));
+  return b.value_call("find_keys", "", {x, keys}, {{DType::I64, x->type.dims, {}}})[0];
+}
+
 std::vector<Value*> lower(Lowering& in) {
   auto& b = in.builder();
   Value* x = in[0];
-  in.require(x->type.dtype == DType::I32 || x->type.dtype == DType::I64, Status::UnsupportedDatatype, "tensors of ",
-             dtype_name(x->type.dtype), " are not supported");
+  const bool texts = x->type.dtype == DType::String;
+  in.require(texts || x->type.dtype == DType::I32 || x->type.dtype == DType::I64, Status::InvalidModel, "tensors of ",
+             dtype_name(x->type.dtype), " are not accepted");
   const int rank = x->type.rank();
   in.require(rank == 1 || rank == 2, Status::InvalidModel, "the input is ", graph::to_string(x->type));
   const std::string mode = in.attr_string("mode");
@@ -73,8 +89,10 @@ std::vector<Value*> lower(Lowering& in) {
                 skips = in.attr_int("max_skip_count");
   in.require(1 <= shortest && shortest <= longest && skips >= 0, Status::InvalidModel, "n-grams of ", shortest, " to ",
              longest, " items with up to ", skips, " skips");
-  const auto begins = in.attr_ints("ngram_counts"), places = in.attr_ints("ngram_indexes"),
-             pool = in.attr_ints("pool_int64s");
+  const auto begins = in.attr_ints("ngram_counts"), places = in.attr_ints("ngram_indexes");
+  const std::vector<std::string> words = texts ? in.attr_strings("pool_strings") : std::vector<std::string>();
+  const std::vector<int64_t> pool = texts ? numbered(words) : in.attr_ints("pool_int64s");
+  if (texts) x = word_numbers(b, x, words);
   int64_t grams = 0;
   for (size_t level = 0; level < begins.size(); ++level) {
     const int64_t end = level + 1 < begins.size() ? begins[level + 1] : int64_t(pool.size()), n = int64_t(level) + 1;

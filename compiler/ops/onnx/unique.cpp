@@ -104,6 +104,9 @@ std::vector<Value*> lower(Lowering& in) {
     axis = in.axis(in.attr_int("axis"), x->type.rank());
   else
     x = b.reshape(x, {graph::element_count(x->type)});
+  // Texts are told apart by their ranks, which sort as they do.
+  Value* texts = x->type.dtype == DType::String ? x : nullptr;
+  if (texts) x = b.text_ranks({texts})[0];
   in.require(visit_dtype(x->type.dtype, [](auto) {}) || is_float(x->type.dtype), Status::UnsupportedDatatype,
              "tensors of ", dtype_name(x->type.dtype), " are not supported");
   Expr count = b.graph().fresh_symbol("unique");
@@ -111,8 +114,11 @@ std::vector<Value*> lower(Lowering& in) {
   const Expr length = values.dims[size_t(axis)];
   values.dims[size_t(axis)] = count;
   const std::string parameters = str(axis, ' ', in.attr_int("sorted", 1) != 0 ? 1 : 0);
-  return b.host_call("unique", parameters, {x},
-                     {values, {DType::I64, {count}, {}}, {DType::I64, {length}, {}}, {DType::I64, {count}, {}}});
+  std::vector<Value*> results =
+      b.host_call("unique", parameters, {x},
+                  {values, {DType::I64, {count}, {}}, {DType::I64, {length}, {}}, {DType::I64, {count}, {}}});
+  if (texts) results[0] = b.gather(texts, results[1], axis);
+  return results;
 }
 
 const HostFunctionEntry entry{{.name = "unique", .run = run}};

@@ -22,4 +22,13 @@ inline OnnxOpDef operator_row(const char* name, std::initializer_list<int> versi
   return {.name = name, .since = since(versions, lower), .inputs = inputs, .outputs = outputs, .execution = execution};
 }
 
+// The same for operators that take sequences, optionals or maps.
+inline OnnxOpDef container_row(const char* name, std::initializer_list<int> versions, LowerFunction lower,
+                               OnnxOpDef::Arity inputs = {1, 1}, OnnxOpDef::Arity outputs = {1, 1},
+                               Execution execution = Execution::Host) {
+  OnnxOpDef row = operator_row(name, versions, lower, inputs, outputs, execution);
+  row.containers = true;
+  return row;
+}
+
 }  // namespace sardonyx::ops

@@ -125,13 +125,16 @@ std::vector<Value*> normalizer(Lowering& in) {
 std::vector<Value*> one_hot_encoder(Lowering& in) {
   auto& b = in.builder();
   Value* x = in[0];
-  require_numbers(in, x);
-  const auto categories = in.attr_ints("cats_int64s", std::vector<int64_t>());
-  in.require(!in.has("cats_strings") || in.attr_strings("cats_strings").empty(), Status::UnsupportedDatatype,
-             "categories that are strings are not supported");
-  in.require(!categories.empty(), Status::InvalidModel, "there are no categories");
-  Value* given = b.unsqueeze(b.cast(x, DType::I64), {x->type.rank()});
-  Value* hits = b.cast(b.equal(given, b.ints(categories)), DType::F32);
+  const bool texts = x->type.dtype == DType::String;
+  if (!texts) require_numbers(in, x);
+  const auto numbers = in.attr_ints("cats_int64s", std::vector<int64_t>());
+  const auto names = in.attr_strings("cats_strings", std::vector<std::string>());
+  in.require(texts ? !names.empty() : !numbers.empty(), Status::InvalidModel, "there are no categories for ",
+             graph::to_string(x->type));
+  Value* categories = texts ? b.constant(Tensor::strings({int64_t(names.size())}, std::span<const std::string>(names)))
+                            : b.ints(numbers);
+  Value* given = b.unsqueeze(texts ? x : b.cast(x, DType::I64), {x->type.rank()});
+  Value* hits = b.cast(b.equal(given, categories), DType::F32);
   if (in.attr_int("zeros", 1) != 0) return {hits};
   Value* found = b.reduce(ReduceFunction::Max, hits, {x->type.rank()}, true);
   Value* row = b.sub(b.scalar(DType::I64, 1), b.cast(found, DType::I64));

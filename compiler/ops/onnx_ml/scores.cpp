@@ -87,8 +87,8 @@ ClassLabels::ClassLabels(Lowering& in, const char* integers, const char* strings
   const auto names = in.attr_strings(strings, std::vector<std::string>());
   in.require(numbers.empty() != names.empty(), Status::InvalidModel, "either ", integers, " or ", strings,
              " must have labels");
-  in.require(names.empty(), Status::UnsupportedDatatype, "labels that are strings are not supported");
-  labels_ = Tensor::ints(numbers);
+  labels_ = names.empty() ? Tensor::ints(numbers)
+                          : Tensor::strings({int64_t(names.size())}, std::span<const std::string>(names));
 }
 
 Value* ClassLabels::of(Builder& builder, Value* indices) const {

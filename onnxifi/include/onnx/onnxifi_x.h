@@ -53,6 +53,11 @@ extern "C" {
 /* [onnxx_empty] 1: symbolic dims may be bound to 0, which else is INVALID_SHAPE. 0 (default) or 1. */
 #define ONNXX_GRAPH_PROPERTY_ALLOW_EMPTY (((uint64_t)1) << 32)
 
+/* [onnxx_values] 1: inputs and outputs of the model may be sequences, optionals and maps, which else is
+ * UNSUPPORTED_DATATYPE. A graph that has such is run with onnxxRunValues; onnxSetGraphIO is INVALID_DATATYPE. 0
+ * (default) or 1. */
+#define ONNXX_GRAPH_PROPERTY_VALUES (((uint64_t)1) << 33)
+
 /* ---- [onnxx_types] ------------------------------------------------------------------------------------------------
  */
 /* dataType may be any TensorProto code that the model declares and the library supports; beyond the codes of
@@ -73,6 +78,13 @@ extern "C" {
 #define ONNXX_DATATYPE_INT2 26
 /* Buffers of packed elements are rounded up to whole bytes, whose unused bits are written as 0 and not read. They lie
  * in CPU memory; other memory types are UNSUPPORTED_MEMORY_TYPE. */
+/* STRING: an array of onnxxString in the CPU's memory, UTF-8, not necessarily terminated. The bytes behind outputs
+ * belong to the library and stay until the output event of the run is released. */
+#define ONNXX_DATATYPE_STRING 8
+typedef struct onnxxString {
+  const char* data; /* may be NULL when size is 0 */
+  uint64_t size;    /* in bytes */
+} onnxxString;
 
 /* ---- [onnxx_figures] ----------------------------------------------------------------------------------------------
  */
@@ -128,6 +140,64 @@ typedef onnxStatus(ONNXIFI_ABI* onnxxInferOutputShapesFunction)(onnxGraph graph,
 typedef onnxStatus(ONNXIFI_ABI* onnxxGetGraphIOInfoFunction)(onnxGraph graph, int isOutput, uint32_t index,
                                                              const char** name, onnxEnum* dataType, int64_t* dims,
                                                              uint32_t* rank);
+
+/* ---- [onnxx_values] ------------------------------------------------------------------------------------------------
+ */
+/* Values that the library holds: sequences, optionals, maps, and tensors whose size it decides. Immutable and shared: a
+ * container keeps its items, whatever handles are released. Every call that makes a handle makes a new one, which the
+ * host releases; on failure it stores NULL. What is no live value is INVALID_ID. An output of a run that is not
+ * complete yet is INVALID_STATE wherever its contents are needed, and the status of the run when that failed. Inside
+ * each other there may be 16 containers; more are INVALID_SIZE. */
+typedef void* onnxxValue;
+typedef int32_t onnxxKind;
+#define ONNXX_KIND_TENSOR 1
+#define ONNXX_KIND_SEQUENCE 2
+#define ONNXX_KIND_OPTIONAL 3
+#define ONNXX_KIND_MAP 4
+#define ONNXX_KIND_SPARSE_TENSOR 5 /* not made by this version */
+
+/* A tensor with a copy of the described buffer, strings included. The name is ignored, dims may be 0 (the buffer may be
+ * NULL then). INVALID_POINTER: value or copyOf NULL; INVALID_BACKEND; UNSUPPORTED_TAG; INVALID_DATATYPE;
+ * UNSUPPORTED_MEMORY_TYPE or INVALID_MEMORY_TYPE: not the CPU's; INVALID_SHAPE; UNSUPPORTED_SHAPE: too large;
+ * INVALID_MEMORY_LOCATION: buffer NULL; NO_SYSTEM_MEMORY. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxCreateTensorFunction)(onnxBackend backend, const onnxTensorDescriptorV1* copyOf,
+                                                           onnxxValue* value);
+/* elemType: data type of the tensors in the items; of items that are maps, their keys'. INVALID_POINTER: value NULL, or
+ * items NULL with count > 0; INVALID_BACKEND; INVALID_SIZE; INVALID_DATATYPE: unknown, or an item is of another type or
+ * kind; INVALID_ID: an item. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxCreateSequenceFunction)(onnxBackend backend, onnxEnum elemType, uint64_t count,
+                                                             const onnxxValue* items, onnxxValue* value);
+/* item NULL: empty. Statuses as above. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxCreateOptionalFunction)(onnxBackend backend, onnxEnum elemType, onnxxValue item,
+                                                             onnxxValue* value);
+/* keys: a tensor of rank 1 of integers or strings. values: a tensor of rank 1, or a sequence, as long as the keys.
+ * INVALID_POINTER; INVALID_BACKEND; INVALID_ID; INVALID_DATATYPE: kinds or types that do not fit; INVALID_SHAPE: ranks
+ * or lengths; INVALID_NAME: a repeated key. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxCreateMapFunction)(onnxBackend backend, onnxxValue keys, onnxxValue values,
+                                                        onnxxValue* value);
+
+/* length: elements of a tensor, items of a sequence, 0 or 1 of an optional, pairs of a map. INVALID_POINTER: kind or
+ * length NULL; INVALID_ID. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxGetKindFunction)(onnxxValue value, onnxxKind* kind, uint64_t* length);
+/* Items of a sequence or optional; of a map 0 is the keys, 1 the values. INVALID_POINTER: item NULL; INVALID_ID;
+ * INVALID_DATATYPE: the value is a tensor; INVALID_SIZE: index past the end. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxGetItemFunction)(onnxxValue value, uint64_t index, onnxxValue* item);
+/* Describes a tensor: all members of view are stored, the name is NULL. Shape and buffer stay valid until this handle
+ * is released, and must not be written to. INVALID_POINTER: view NULL; INVALID_ID; INVALID_DATATYPE: not a tensor. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxGetTensorFunction)(onnxxValue value, onnxTensorDescriptorV1* view);
+/* The handle is dead at once. INVALID_ID. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxReleaseValueFunction)(onnxxValue value);
+
+/* Runs any graph, whatever is bound to it, on the given inputs; all inputs and outputs must be named once. Stores
+ * handles of the outputs, whose contents are there when the event that it stores in outputFence is signalled; input
+ * handles may be released at once. Dims of inputs may be 0. INVALID_POINTER: outputs, outputFence, or another array
+ * with a count > 0 is NULL; INVALID_GRAPH; UNSUPPORTED_TAG, INVALID_FENCE_TYPE, UNSUPPORTED_FENCE_TYPE: the fence;
+ * INVALID_NAME: NULL, unknown or repeated; INVALID_ID, INVALID_STATE: an input; UNIDENTIFIED_NAME: one is missing;
+ * MISMATCHING_DATATYPE: kind or data type; MISMATCHING_SHAPE; resources. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxRunValuesFunction)(onnxGraph graph, uint32_t inputsCount,
+                                                        const char* const* inputNames, const onnxxValue* inputs,
+                                                        uint32_t outputsCount, const char* const* outputNames,
+                                                        onnxxValue* outputs, onnxMemoryFenceV1* outputFence);
 
 /* ---- [onnxx_explain] ----------------------------------------------------------------------------------------------
  */
