@@ -153,7 +153,8 @@ static void test_info(void) {
   EXPECT_TRUE(strlen(text(id, ONNXIFI_BACKEND_NAME)) < 50);
   EXPECT_TRUE(strstr(text(id, ONNXIFI_BACKEND_NAME), "Sardonyx") == NULL); /* the vendor */
   EXPECT_TRUE(has_word(text(id, ONNXIFI_BACKEND_EXTENSIONS), "onnx_extension_function"));
-  EXPECT_TRUE(!has_word(text(id, ONNXIFI_BACKEND_EXTENSIONS), "onnxx_values"));
+  EXPECT_TRUE(has_word(text(id, ONNXIFI_BACKEND_EXTENSIONS), "onnxx_values"));
+  EXPECT_TRUE(!has_word(text(id, ONNXIFI_BACKEND_EXTENSIONS), "onnxx_dlpack"));
   EXPECT_TRUE(has_word(text(id, ONNXIFI_BACKEND_EXTENSIONS), "onnxx_figures"));
   EXPECT_TRUE(strcmp(text(id, ONNXX_BACKEND_FIGURES), "measured") == 0);
   EXPECT_TRUE(number(id, ONNXIFI_BACKEND_MACS_FP32) > 1000000);
@@ -302,7 +303,7 @@ static void test_extension_lookup(void) {
                                         "onnxsetioandrungraph",
                                         "onnxInitGraph",
                                         "onnxxNothing",
-                                        "onnxxRunValues"};
+                                        "onnxxFromDLPack"};
   const onnxBackendID id = abi_first_id();
   onnxExtensionFunctionPointer function = NULL;
   size_t i;
