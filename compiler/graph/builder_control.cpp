@@ -146,6 +146,8 @@ std::vector<Value*> Builder::loop(Value* trip_count, Value* condition, std::vect
       if (!exact) trips.reset();
     } else {
       graph_.erase_region(node, 0);
+      require(++graph_.rebuilt_bodies <= max_rebuilt_bodies, Status::UnsupportedShape,
+              "carried values change their types in loops that are nested too deeply");
     }
   }
   node->attributes = std::make_shared<LoopAttrs>(attributes);

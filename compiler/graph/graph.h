@@ -140,6 +140,10 @@ class Graph {
 
   int64_t next_id() { return ++id_; }
 
+  // Bodies of loops that were built again because an iteration changes types. Nested loops multiply them: see
+  // max_rebuilt_bodies.
+  int64_t rebuilt_bodies = 0;
+
  private:
   std::unique_ptr<Region> body_;
   friend std::unique_ptr<Graph> clone(const Graph& graph);
@@ -177,6 +181,8 @@ std::string canonical_text(const Node& fused);
 // expressions whatever the dtype, boolean ones are Bool.
 void set_known_contents(Node* node);
 inline constexpr int64_t max_contents = 64;  // elements
+// More are refused: time and memory would grow exponentially with the nesting of loops.
+inline constexpr int64_t max_rebuilt_bodies = 4096;
 
 // Deep copy; symbols are shared.
 std::unique_ptr<Graph> clone(const Graph& graph);

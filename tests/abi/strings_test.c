@@ -132,6 +132,69 @@ static void test_in_place(void) {
   EXPECT_OK(onnx.ReleaseGraph(graph));
 }
 
+/* TensorProto { dims = 1, data_type = 2, string_data = 6, name = 8 } */
+static void string_initializer(bytes* graph, const char* name, const char* value) {
+  bytes tensor = {NULL, 0, 0};
+  put_int(&tensor, 1, 1);
+  put_int(&tensor, 2, STRING);
+  put_text(&tensor, 6, value);
+  put_text(&tensor, 8, name);
+  put_message(graph, 5, tensor);
+}
+
+/* Three times: s = s + "-", and the last text of s is collected; then what x was, if it is asked for. */
+static void test_control_flow(void) {
+  static const int64_t minus_one[] = {-1}, trips[] = {3};
+  static const uint64_t shape[] = {5};
+  onnxxString x[2], s[5], collected[3];
+  onnxTensorDescriptorV1 in, out[2];
+  onnxMemoryFenceV1 fence = abi_fence(NULL);
+  onnxGraph graph = NULL;
+  bytes body = model_graph(), attribute = {NULL, 0, 0}, description = model_graph(), node, model;
+  int run;
+  model_input(&body, "i", INT64, 0, NULL);
+  model_input(&body, "go", 9, 0, NULL);
+  model_input(&body, "s", STRING, 1, n);
+  model_node(&body, "Identity", "go", "go_on");
+  node = model_make_node("Concat", "s,dash", "longer");
+  model_attribute_int(&node, "axis", 0);
+  model_add_node(&body, node);
+  model_node(&body, "Gather", "s,last", "item");
+  model_output(&body, "go_on", 9, 0, NULL);
+  model_output(&body, "longer", STRING, 1, (const int64_t[]){MODEL_M});
+  model_output(&body, "item", STRING, 0, NULL);
+  model_input(&description, "x", STRING, 1, n);
+  string_initializer(&description, "dash", "-");
+  model_initializer(&description, "last", INT64, 0, NULL, minus_one, sizeof minus_one);
+  model_initializer(&description, "trips", INT64, 0, NULL, trips, sizeof trips);
+  node = model_make_node("Loop", "trips,,x", "y,z");
+  put_text(&attribute, 1, "body");
+  put_message(&attribute, 6, body);
+  put_int(&attribute, 20, 5);
+  put_message(&node, 5, attribute);
+  model_add_node(&description, node);
+  model_output(&description, "y", STRING, 1, (const int64_t[]){MODEL_M});
+  model_output(&description, "z", STRING, 1, trips);
+  model = model_of(description);
+  REQUIRE_OK(onnx.InitGraph(backend, NULL, model.size, model.data, 0, NULL, &graph));
+  x[0] = text("a"), x[1] = text("a text that is longer than others");
+  in = abi_tensor("x", STRING, 1, two, x);
+  out[0] = abi_tensor("y", STRING, 1, shape, s);
+  out[1] = abi_tensor("z", STRING, 1, three, collected);
+  for (run = 0; run < 2; ++run) {
+    REQUIRE_OK(onnx.SetIOAndRunGraph(graph, 1, &in, 2, out, &fence));
+    EXPECT_OK(onnx.WaitEvent(fence.event));
+    is_text(s[0], "a");
+    is_text(s[1], "a text that is longer than others");
+    is_text(s[4], "-");
+    is_text(collected[0], "a text that is longer than others");
+    is_text(collected[1], "-");
+    is_text(collected[2], "-");
+    EXPECT_OK(onnx.ReleaseEvent(fence.event));
+  }
+  EXPECT_OK(onnx.ReleaseGraph(graph));
+}
+
 static void test_values(void) {
   onnxxString x[2];
   onnxTensorDescriptorV1 descriptor = abi_tensor(NULL, STRING, 1, two, x), view;
@@ -158,6 +221,7 @@ int main(int argc, char** argv) {
   test_bind();
   test_data_dependent();
   test_in_place();
+  test_control_flow();
   test_values();
   EXPECT_OK(onnx.ReleaseBackend(backend));
   model_free_all();

@@ -155,6 +155,20 @@ TEST_F(ContainerTest, LoopsCarryWhatGrows) {
   expect_tensor(y[1], DType::F32, {2}, {2, 2});
 }
 
+TEST_F(ContainerTest, NestedLoopsDoNotMultiplyForever) {
+  const std::function<Value*(Builder&, int)> nest = [&](Builder& at, int depth) {
+    if (depth == 0) return at.scalar(DType::F32, 1);
+    Values looped =
+        at.loop(at.scalar(DType::I64, 1), nullptr, {empty_sequence(at, tensor_type(DType::F32))},
+                [&](Builder& inner, Value*, Value* condition, Values carried) {
+                  return Values{condition, sequence_insert(inner, carried[0], nest(inner, depth - 1), nullptr)};
+                });
+    return sequence_at(at, looped[0], at.scalar(DType::I64, 0));
+  };
+  expect_tensor(results({nest(b, 3)})[0], DType::F32, {}, {1});
+  expect_rejected(Status::UnsupportedShape, "nested too deeply", [&] { nest(b, 30); });
+}
+
 TEST_F(ContainerTest, BranchesUniteTypesAndLoopsDoNotCollect) {
   Value* condition = input({DType::Bool, {}, {}});
   Values chosen = b.if_then_else(
