@@ -47,9 +47,8 @@ struct HostTensor {
   // between it and a temporary of that device, else copied. Two tensors overlap when `memory` is the same object.
   DeviceMemoryPtr memory{};
   int32_t device = 0;
-  // What `data` belongs to, kept alive until the last run is done; its elements are the library's own, never packed. The
-  // results of a run (Event::results) have it in the
-  // place of this output.
+  // What `data` belongs to, kept alive until the last run is done; its elements are the library's own, never packed.
+  // The results of a run (Event::results) have it in the place of this output.
   Tensor owner{};
   // An output that the run allocates itself, and hands out as a result: `data` and `dims` are not looked at.
   bool collect = false;

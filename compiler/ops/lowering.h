@@ -124,7 +124,7 @@ struct OnnxOpDef {
   };
   Arity inputs{1, 1}, outputs{1, 1};  // max -1: variadic
   Execution execution = Execution::Kernels;
-  bool containers = false;            // inputs may be sequences, optionals, maps; of others the importer refuses them
+  bool containers = false;  // inputs may be sequences, optionals, maps; of others the importer refuses them
 };
 
 // Static registration: `static const OnnxOp op{{...}};` at namespace scope.

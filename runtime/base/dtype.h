@@ -40,8 +40,9 @@ enum class DType : uint8_t {
 
 // True for codes 1..26.
 bool is_known(DType dtype);
-// Bytes of one element inside this library; 0 for None and Object. A String is a Text (base/tensor.h). Types of less than a byte take one: I4 and I2 with
-// their sign extended, U4, U2 and F4E2M1 with zeros above. Hosts and models pack them (runtime/base/packing.h).
+// Bytes of one element inside this library; 0 for None and Object. A String is a Text (base/tensor.h). Types of less
+// than a byte take one: I4 and I2 with their sign extended, U4, U2 and F4E2M1 with zeros above. Hosts and models pack
+// them (runtime/base/packing.h).
 size_t size_of(DType dtype);
 // Bits of one element: 8 * size_of, but 4 and 2 for the types of less than a byte.
 int bits_of_element(DType dtype);

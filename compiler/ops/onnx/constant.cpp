@@ -45,7 +45,8 @@ std::vector<Value*> lower_identity(Lowering& in) { return {in[0]}; }
 
 const OnnxOp constant{operator_row("Constant", {1, 9, 11, 12, 13, 19, 21, 23, 24, 25}, lower_constant, {0, 0})};
 const OnnxOp constant_of_shape{operator_row("ConstantOfShape", {9, 20, 21, 23, 24, 25}, lower_constant_of_shape)};
-const OnnxOp identity{container_row("Identity", {1, 13, 14, 16, 19, 21, 23, 24, 25}, lower_identity, {1, 1}, {1, 1}, Execution::Kernels)};
+const OnnxOp identity{
+    container_row("Identity", {1, 13, 14, 16, 19, 21, 23, 24, 25}, lower_identity, {1, 1}, {1, 1}, Execution::Kernels)};
 
 }  // namespace
 }  // namespace sardonyx::ops

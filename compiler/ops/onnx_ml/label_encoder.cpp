@@ -117,8 +117,8 @@ std::vector<Value*> lower_category_mapper(Lowering& in) {
 
 const HostFunctionEntry entry{{.name = "find_keys", .run = find_keys}};
 const OnnxOp ops[] = {
-    ml_row("LabelEncoder", {{1, lower_label_encoder_1}, {2, lower_label_encoder}, {4, lower_label_encoder}}, {1, 1}, {1, 1},
-           Execution::Host),
+    ml_row("LabelEncoder", {{1, lower_label_encoder_1}, {2, lower_label_encoder}, {4, lower_label_encoder}}, {1, 1},
+           {1, 1}, Execution::Host),
     ml_row("CategoryMapper", {{1, lower_category_mapper}}, {1, 1}, {1, 1}, Execution::Host),
 };
 
