@@ -69,9 +69,10 @@ std::vector<Value*> Builder::text_ranks(std::vector<Value*> texts) {
 
 Value* Builder::cast_text(Value* x, DType dtype) {
   require(x->type.dtype != DType::Object, Status::InvalidModel, "cast of ", to_string(x->type));
-  // Narrow floats are read and shown by way of F32.
-  const bool narrow = dtype == DType::F16 || dtype == DType::BF16;
-  if (narrow) return cast(cast_text(x, DType::F32), dtype);
+  // What C++ has no type for is read as what it has.
+  const bool narrow_float = is_float(dtype) && dtype != DType::F32 && dtype != DType::F64;
+  const bool narrow_integer = is_integer(dtype) && bits_of_element(dtype) < 8;
+  if (narrow_float || narrow_integer) return cast(cast_text(x, narrow_float ? DType::F32 : DType::I64), dtype);
   const DType number = dtype == DType::String ? x->type.dtype : dtype;
   require(is_float(number) || is_integer(number) || number == DType::Bool, Status::UnsupportedDatatype,
           "casts between strings and ", dtype_name(number), " are not supported");

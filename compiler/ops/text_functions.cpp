@@ -82,15 +82,12 @@ std::string shown_element(const Tensor& x, int64_t i) {
       return shown(x.data<float>()[i]);
     case DType::F64:
       return shown(x.data<double>()[i]);
-    case DType::F16:
-    case DType::BF16:
-      return shown_narrow(x, i);
     case DType::Bool:
       return x.as_int(i) ? "True" : "False";
     case DType::U64:
       return std::to_string(x.data<uint64_t>()[i]);
     default:
-      return std::to_string(x.as_int(i));
+      return is_float(x.dtype()) ? shown_narrow(x, i) : std::to_string(x.as_int(i));
   }
 }
 

@@ -74,14 +74,6 @@ struct Missing {
   const char* reason;
 };
 const Missing missing[] = {
-    {"",
-     "ConcatFromSequence SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength "
-     "SequenceMap SplitToSequence",
-     "sequences are not supported"},
-    {"", "Optional OptionalGetElement OptionalHasElement", "optional values are not supported"},
-    {"", "RegexFullMatch StringConcat StringNormalizer StringSplit", "strings are not supported"},
-    {"ai.onnx.ml", "CastMap DictVectorizer ZipMap", "maps are not supported"},
-    {"ai.onnx.ml", "CategoryMapper", "strings are not supported"},
     {"ai.onnx.preview.training", "Gradient", "graphs are not differentiated"},
 };
 

@@ -29,7 +29,8 @@ Value* cast(Lowering& in, DType dtype) {
                Status::UnsupportedDatatype, "casts of data type ", is_known(side) ? dtype_name(side) : "?", " (",
                int(side), ") are not supported");
   if (!is_mini_float(dtype)) return in.builder().cast(in[0], dtype);
-  return cast_to_mini_float(in.builder(), in[0], dtype, in.attr_int("saturate", 1) != 0, round_mode(in));
+  Value* x = in[0]->type.dtype == DType::String ? in.builder().cast(in[0], DType::F32) : in[0];
+  return cast_to_mini_float(in.builder(), x, dtype, in.attr_int("saturate", 1) != 0, round_mode(in));
 }
 
 std::vector<Value*> lower_cast(Lowering& in) { return {cast(in, target(in))}; }
