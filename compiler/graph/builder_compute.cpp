@@ -121,6 +121,9 @@ std::vector<Value*> Builder::topk(Value* x, Expr k, int64_t axis, bool largest, 
 }
 
 Value* Builder::nonzero(Value* x) {
+  require(x->type.dtype != DType::Object, Status::InvalidModel, "nonzero of ", to_string(x->type));
+  // A text counts when it has bytes.
+  if (x->type.dtype == DType::String) x = logical_not(equal(x, constant(Tensor(DType::String, {}))));
   expr::Facts facts{0, INT64_MAX, 1};
   if (auto count = expr::as_int(element_count(x->type))) facts.max = *count;
   TensorType type{DType::I64, {Expr(x->type.rank()), graph_.fresh_symbol("nonzero", facts)}, {}};

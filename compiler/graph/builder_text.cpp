@@ -36,10 +36,6 @@ bool moves(Op op, const Attributes& attributes) {
 }  // namespace
 
 Node* Builder::create_on_texts(Op op, AttributesPtr attributes, std::vector<Value*> operands) {
-  if (op == Op::nonzero) {  // a text counts when it has bytes
-    Value* nothing = equal(operands[0], constant(Tensor(DType::String, {})));
-    return create(op, std::move(attributes), {logical_not(nothing)});
-  }
   require(moves(op, *attributes), Status::InvalidModel, op_name(op), " is not defined on strings");
   std::vector<Value*> texts;
   Expr first = 0;

@@ -17,8 +17,7 @@ std::vector<std::string_view> split_at_blanks(std::string_view text, int64_t mos
   for (size_t at = text.find_first_not_of(blanks); at != text.npos;) {
     size_t end = int64_t(parts.size()) == most ? text.npos : text.find_first_of(blanks, at);
     if (end == text.npos) {
-      end = int64_t(parts.size()) == most ? text.find_last_not_of(blanks) + 1 : text.size();
-      parts.push_back(text.substr(at, end - at));
+      parts.push_back(text.substr(at));  // the blanks at the end of an uncut rest included
       break;
     }
     parts.push_back(text.substr(at, end - at));
