@@ -31,8 +31,8 @@ using graph::Value;
 // Outer names are captured by the importer behind it.
 struct Subgraph {
   std::vector<std::string> inputs, outputs;
-  std::vector<ValueTypePtr> output_types;  // as declared; null where they are not
   std::function<std::vector<Value*>(Builder& builder, const std::vector<Value*>& arguments)> build;
+  std::vector<ValueTypePtr> output_types = {};  // as declared; null where they are not
 };
 
 // An attribute value as the importer hands it over (ONNX AttributeProto.type decides the alternative).

@@ -317,14 +317,16 @@ static bytes sequence_input(void) {
   put_message(&graph, 11, value);
   return model_of(graph);
 }
-static bytes training_mode(void) {
-  static const unsigned char yes = 1;
-  bytes graph = model_graph();
+static bytes training_per_feature(void) {
+  static const int64_t features[] = {4};
+  static const float ones[4] = {1, 1, 1, 1};
+  bytes graph = model_graph(), node = model_make_node("BatchNormalization", "x,p,p,p,p", "y,mean,var,old_mean,old_var");
   model_input(&graph, "x", FLOAT, 2, n4);
-  model_initializer(&graph, "training", BOOL, 0, NULL, &yes, 1);
-  model_node(&graph, "Dropout", "x,,training", "y");
+  model_initializer(&graph, "p", FLOAT, 1, features, ones, sizeof ones);
+  model_attribute_int(&node, "spatial", 0);
+  model_add_node(&graph, node);
   model_output(&graph, "y", FLOAT, 2, n4);
-  return model_of(graph);
+  return model_with(8, 8, graph);
 }
 static bytes rank_known_at_run_time(void) {
   static const int64_t n[] = {MODEL_N};
@@ -441,7 +443,7 @@ static const struct model_row rows[] = {
     ROW(UNSUPPORTED_OPERATOR, operator_too_new_for_opset, "Mish"),
     ROW(UNSUPPORTED_OPERATOR, unknown_domain, "Frobnicate"),
     ROW(UNSUPPORTED_DATATYPE, sequence_input, "s"),
-    ROW(UNSUPPORTED_ATTRIBUTE, training_mode, "n:y"),
+    ROW(UNSUPPORTED_ATTRIBUTE, training_per_feature, "n:y"),
     ROW(UNSUPPORTED_SHAPE, rank_known_at_run_time, "n:y"),
     ROW(MISMATCHING_DATATYPE, output_of_wrong_type, "y"),
     ROW(MISMATCHING_DATATYPE, value_info_of_wrong_type, "scaled"),

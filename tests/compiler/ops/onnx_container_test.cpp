@@ -198,10 +198,12 @@ TEST_F(ContainerTest, BranchesUniteTypesAndLoopsDoNotCollect) {
 }
 
 TEST_F(ContainerTest, SequenceMapAppliesItsBody) {
-  Subgraph body{
-      {"a", "b"}, {"c", "d"}, {tensor_type(DType::F32), tensor_type(DType::I64)}, [](Builder& at, const Values& x) {
-        return Values{at.add(x[0], x[1]), at.shape_of(x[0])};
-      }};
+  Subgraph body{{"a", "b"},
+                {"c", "d"},
+                [](Builder& at, const Values& x) {
+                  return Values{at.add(x[0], x[1]), at.shape_of(x[0])};
+                },
+                {tensor_type(DType::F32), tensor_type(DType::I64)}};
   Value* s = one("SequenceConstruct", {constant(f32({1}, {1})), constant(f32({2}, {2, 3}))});
   const Values mapped = lower("SequenceMap", 17, {s, constant(f32({1}, {10}))}, {{"body", body}}, 2);
   const auto y = results({one("SequenceAt", {mapped[0], number(1)}), one("SequenceAt", {mapped[1], number(1)})});
