@@ -216,7 +216,7 @@ TEST_F(OnnxMovementTest, LoopStacksScans) {
 TEST_F(OnnxMovementTest, NamesWhatIsNotSupported) {
   Value* x = f32({2, 3});
   expect_rejected(Status::UnsupportedDatatype, "casts of data type", [&] {
-    lower("Cast", 13, {x}, {{"to", int64_t{8}}});
+    lower("Cast", 13, {x}, {{"to", int64_t{14}}});
   });
   expect_rejected(Status::InvalidModel, "none of the value attributes", [&] { lower("Constant", 13, {}); });
 }
