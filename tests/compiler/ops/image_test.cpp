@@ -19,7 +19,7 @@ void put_big(File& file, uint32_t value) {
   put(file, {int(value >> 24), int(value >> 16 & 255), int(value >> 8 & 255), int(value & 255)});
 }
 void put_little(File& file, uint32_t value, int bytes) {
-  for (int i = 0; i < bytes; ++i) file.push_back(uint8_t(value >> (8 * i)));
+  for (int i = 0; i < bytes; ++i) file.push_back(i < 4 ? uint8_t(value >> (8 * i)) : 0);
 }
 
 File chunk(const char* name, const File& data) {
