@@ -33,13 +33,14 @@ struct RunOptions : CommonOptions {
 struct TestOptions : CommonOptions {
   std::vector<std::string> folders;
   std::string pattern;
-  std::string skip_list;
+  std::string skip_list;    // tests that may fail, and why
+  std::string random_list;  // tests whose outputs are random, and how: `name: distribution`
   std::string report;
   size_t jobs = 0;  // 0: one per processor
   double timeout = 60;
   size_t floor = 0;
   std::vector<std::string> shares;  // DEVICE=PERCENT: of the groups, at least
-  bool strict = false;  // an operator, type or version that is not supported counts as a failure
+  bool strict = false;              // an operator, type or version that is not supported counts as a failure
   bool verbose = false;
   Tolerance tolerance;
 };

@@ -100,6 +100,9 @@ void add_commands(CLI::App& app, Options& options, int& exit_code) {
   test->add_option("--skip-list", options.test.skip_list,
                    "file of lines `name: reason`: such failures are skips, and to pass there is an error")
       ->option_text("FILE");
+  test->add_option("--random-list", options.test.random_list,
+                   "file of lines `name: distribution`: many runs are held against it")
+      ->option_text("FILE");
   test->add_option("--floor", options.test.floor, "fail when fewer tests pass")->option_text("N");
   add_repeatable(test, "--share", options.test.shares,
                  "fail when a smaller share of the groups of all graphs runs on a device; repeat for more",

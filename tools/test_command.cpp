@@ -8,11 +8,13 @@
 #include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "runtime/base/status.h"
 #include "runtime/base/strings.h"
 #include "tools/commands.h"
+#include "tools/distribution.h"
 #include "tools/test_case.h"
 #include "tools/text.h"
 #include "tools/usage_error.h"
@@ -38,10 +40,10 @@ struct Outcome {
   Groups groups;
 };
 
-// Lines `name: reason`; empty ones and comments (#) aside.
-std::map<std::string, std::string> read_skip_list(const std::string& path) {
-  std::map<std::string, std::string> skips;
-  if (path.empty()) return skips;
+// Lines `name: text`; empty ones and comments (#) aside.
+std::map<std::string, std::string> read_list(const std::string& path) {
+  std::map<std::string, std::string> entries;
+  if (path.empty()) return entries;
   std::ifstream file(path);
   if (!file) throw UsageError(str("cannot read ", path));
   int number = 0;
@@ -50,13 +52,13 @@ std::map<std::string, std::string> read_skip_list(const std::string& path) {
     if (line.empty() || line[0] == '#') continue;
     const size_t colon = line.find(": ");
     if (colon == std::string::npos || colon + 2 >= line.size()) {
-      throw UsageError(str(path, ":", number, ": write `name: reason`"));
+      throw UsageError(str(path, ":", number, ": write `name: text`"));
     }
-    if (!skips.emplace(line.substr(0, colon), line.substr(colon + 2)).second) {
+    if (!entries.emplace(line.substr(0, colon), line.substr(colon + 2)).second) {
       throw UsageError(str(path, ":", number, ": ", line.substr(0, colon), " is listed twice"));
     }
   }
-  return skips;
+  return entries;
 }
 
 bool is_unsupported(Status status) { return (int(status) & 0xFF00) == 0x0200; }
@@ -76,6 +78,26 @@ bool has_empty_tensors(const TestCase& test) {
     if (std::any_of(set.outputs.begin(), set.outputs.end(), empty)) return true;
   }
   return false;
+}
+
+// "" when many runs of every data set look as chance would have it.
+std::string run_by_chance(const TestCase& test, Graph& graph, Chance chance) {
+  constexpr int run_count = 200;
+  for (const DataSet& set : data_sets(test)) {
+    const auto inputs = read_tensors(set.inputs, graph.signature().inputs);
+    std::vector<std::vector<HostTensor>> runs;
+    for (int run = 0; run < run_count; ++run) {
+      // Of the data's outputs only types and shapes are right.
+      std::vector<HostTensor> outputs = read_tensors(set.outputs, graph.signature().outputs);
+      for (HostTensor& output : outputs) output.allocate();
+      graph.bind(inputs, outputs);
+      graph.run();
+      runs.push_back(std::move(outputs));
+    }
+    const std::string text = misfit(chance, inputs, runs);
+    if (!text.empty()) return text;
+  }
+  return "";
 }
 
 // "" when every data set gives what it should.
@@ -124,7 +146,8 @@ Groups groups_of(const Graph& graph) {
 }
 
 // What a worker does; its answer is JSON.
-std::string run_test(const TestCase& test, const Library& library, const TestOptions& options) {
+std::string run_test(const TestCase& test, const Library& library, const TestOptions& options,
+                     std::optional<Chance> chance) {
   Verdict verdict = Verdict::Fail;
   std::string reason;
   Groups groups;
@@ -149,9 +172,10 @@ std::string run_test(const TestCase& test, const Library& library, const TestOpt
                      ", but onnxInitGraph takes the model");
       } else {
         groups = groups_of(graph);
-        reason = run_data_sets(test, graph, options.tolerance);
+        reason = chance ? run_by_chance(test, graph, *chance) : run_data_sets(test, graph, options.tolerance);
         if (reason.empty()) verdict = Verdict::Pass;
         if (reason.empty() && extended) reason = "with empty tensors (onnxx_empty)";
+        if (reason.empty() && chance) reason = "by distribution, its values are random";
       }
     } catch (const Error& error) {
       reason = error.text();
@@ -243,7 +267,9 @@ bool shares_kept(const Groups& groups, const std::vector<std::string>& options) 
 int test_command(const TestOptions& options) {
   const auto tests = find_tests(options.folders, options.pattern);
   if (tests.empty()) throw UsageError(str("no test matches '", options.pattern, "'"));
-  const auto skips = read_skip_list(options.skip_list);
+  const auto skips = read_list(options.skip_list);
+  std::map<std::string, Chance> chances;
+  for (const auto& [name, text] : read_list(options.random_list)) chances[name] = parse_chance(text);
   for (const std::string& share : options.shares) parse_share(share);
   const Library library(options.library);
   const size_t jobs = options.jobs > 0 ? options.jobs : usable_processors();
@@ -253,7 +279,12 @@ int test_command(const TestOptions& options) {
   {
     Progress progress(options.progress, tests.size());
     run_in_workers(
-        tests.size(), jobs, options.timeout, [&](size_t i) { return run_test(tests[i], library, options); },
+        tests.size(), jobs, options.timeout,
+        [&](size_t i) {
+          const auto found = chances.find(tests[i].name);
+          return run_test(tests[i], library, options,
+                          found == chances.end() ? std::nullopt : std::optional(found->second));
+        },
         [&](size_t i, const WorkerResult& result) {
           outcomes[i] = judge(result, options.timeout);
           progress.show(++finished, tests[i].name);

@@ -1,4 +1,5 @@
 // Tensor files, comparison and workers.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <unistd.h>
@@ -6,8 +7,11 @@
 
 #include <csignal>
 #include <cstring>
+#include <functional>
+#include <random>
 
 #include "tools/compare.h"
+#include "tools/distribution.h"
 #include "tools/test_case.h"
 #include "tools/usage_error.h"
 #include "tools/workers.h"
@@ -54,6 +58,49 @@ TEST(Compare, FollowsTheToleranceForFloats) {
   EXPECT_NE(difference(floats({0}), floats({1e-6f}), {}), "");
   EXPECT_EQ(difference(floats({}), floats({}), {}), "");
   EXPECT_EQ(difference(floats({0, 1000}), floats({0.05f, 1000}), {1e-3, 1e-7, 1e-4}), "");
+}
+
+// Runs of 8 draws each; draw `i` of run `r` is one where `hit(r, i)`.
+std::vector<std::vector<HostTensor>> draws(int runs, const std::function<bool(int, int)>& hit) {
+  std::vector<std::vector<HostTensor>> result;
+  for (int run = 0; run < runs; ++run) {
+    std::vector<float> values;
+    for (int i = 0; i < 8; ++i) values.push_back(hit(run, i));
+    result.push_back({floats(values)});
+  }
+  return result;
+}
+
+TEST(Distribution, HoldsDrawsAgainstTheirProbabilities) {
+  std::mt19937 random(7);
+  const auto quarter = [&](int, int) { return random() % 4 == 0; };
+  const std::vector<HostTensor> inputs = {floats(std::vector<float>(8, 0.25f))};
+  EXPECT_EQ(misfit(Chance::Bernoulli, inputs, draws(200, quarter)), "");
+  const std::vector<HostTensor> others = {floats(std::vector<float>(8, 0.4f))};
+  EXPECT_NE(misfit(Chance::Bernoulli, others, draws(200, quarter)), "");
+  EXPECT_NE(misfit(Chance::BernoulliComplement, inputs, draws(200, quarter)), "");
+  const std::vector<HostTensor> complement = {floats(std::vector<float>(8, 0.75f))};
+  EXPECT_EQ(misfit(Chance::BernoulliComplement, complement, draws(200, quarter)), "");
+  // The sum is right, the elements are not.
+  const auto unfair = [](int run, int i) { return i == 0 || (i == 1 && run % 2 == 0) || (i == 2 && run % 2 != 0); };
+  EXPECT_THAT(misfit(Chance::Bernoulli, inputs, draws(200, unfair)), testing::HasSubstr("draw 0 differs by"));
+  EXPECT_THAT(misfit(Chance::Bernoulli, {floats({0, 1})}, {{floats({1, 1})}}), testing::HasSubstr("the sum"));
+  EXPECT_EQ(misfit(Chance::Bernoulli, {floats({0, 1})}, {{floats({0, 1})}}), "");
+  EXPECT_THAT(misfit(Chance::Bernoulli, {floats({0.5})}, {{floats({0.5})}}), testing::HasSubstr("only 0 and 1"));
+}
+
+TEST(Distribution, RepeatedRunsCountOnce) {
+  const std::vector<HostTensor> inputs = {floats(std::vector<float>(8, 0.5f))};
+  EXPECT_EQ(misfit(Chance::Bernoulli, inputs, draws(200, [](int, int i) { return i < 3; })), "");
+}
+
+TEST(Distribution, HoldsDropoutAgainstItsRatio) {
+  const std::vector<HostTensor> inputs = {floats({1, -2, 0, 3}), floats({0.75})};
+  EXPECT_EQ(misfit(Chance::Dropout, inputs, {{floats({4, 0, 0, 0}), floats({1, 0, 1, 0})}}), "");
+  EXPECT_THAT(misfit(Chance::Dropout, inputs, {{floats({4, 0, 0, 0}), floats({1, 1, 1, 0})}}),
+              testing::HasSubstr("contradicts"));
+  EXPECT_THAT(misfit(Chance::Dropout, inputs, {{floats({1, 0, 0, 0})}}), testing::HasSubstr("only 0 and 4"));
+  EXPECT_THROW(parse_chance("normal"), UsageError);
 }
 
 TEST(Compare, KnowsNanAndInfinity) {
