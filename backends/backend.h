@@ -64,6 +64,7 @@ struct Candidate {
   Point point;
   std::vector<graph::Layout> inputs, outputs;  // one per operand / result of the group; empty: all row-major
   double cost_ns = 0;                          // estimate on all cores the target has
+  bool exact = true;  // false: an algorithm with a larger error than direct sums; never what the `exact` setting takes
 };
 
 // Answer of the candidate query: what could run the group, and why the others declined ("onednn.conv: 5-D").

@@ -120,10 +120,11 @@ void propose_scheduled(const Node& group, const Target& target, std::string_view
       candidate.inputs = layouts.inputs;
       candidate.outputs = layouts.outputs;
       candidate.cost_ns = on_all_cores(proposals.front().cost_ns, target);
+      candidate.exact = family.exact;
       result.list.push_back(std::move(candidate));
-      // Families are ordered from special to general: on CPUs the first that fits is the one to use. Costs on GPUs are
-      // comparable between families, so the driver chooses there.
-      if (target.kind != tensor::TargetKind::OpenClGpu) break;
+      // Families are ordered from special to general: on CPUs the first exact one that fits is the one to use, others
+      // stand beside it. Costs on GPUs are comparable between families, so the driver chooses there.
+      if (target.kind != tensor::TargetKind::OpenClGpu && family.exact) break;
     }
   }
 }

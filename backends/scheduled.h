@@ -25,8 +25,8 @@ std::vector<Layouts> layout_variants(const graph::Node& group, const Target& tar
 // Nanoseconds on the whole device of work that takes `one_core_ns` on one core.
 double on_all_cores(double one_core_ns, const Target& target);
 
-// Candidates "PREFIX.FAMILY" per layout variant: on CPUs the most special family that fits, on GPUs every one that
-// fits. Or the refusal "PREFIX: no tensor expression".
+// Candidates "PREFIX.FAMILY" per layout variant: on CPUs the most special exact family that fits and those before it, on
+// GPUs every one that fits. Or the refusal "PREFIX: no tensor expression".
 void propose_scheduled(const graph::Node& group, const Target& target, std::string_view prefix, Candidates& result);
 
 // The kernels of a candidate of propose_scheduled. When its family refuses after all, those of the family that runs

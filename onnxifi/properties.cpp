@@ -15,6 +15,7 @@ void set_log_level(Settings& settings, uint64_t value) { settings.log_level = Lo
 void set_optimization(Settings& settings, uint64_t value) { settings.optimization = Optimization(value); }
 void set_threads(Settings& settings, uint64_t value) { settings.num_threads = int(value); }
 void set_policy(Settings& settings, uint64_t value) { settings.policy = Policy(value); }
+void set_exact(Settings& settings, uint64_t value) { settings.exact = value == 1; }
 void set_strict(Settings& settings, uint64_t value) { settings.strict = value == 1; }
 void set_spin(Settings& settings, uint64_t value) { settings.spin_microseconds = int64_t(value); }
 template <std::string Settings::*member>
@@ -40,6 +41,7 @@ constexpr Property properties[] = {
     {ONNXX_BACKEND_PROPERTY_SPIN_MICROSECONDS, 0, max_spin_microseconds, set_spin},
     {ONNXX_BACKEND_PROPERTY_PLACEMENT, 1, UINT64_MAX, set_text<&Settings::placement>},
     {ONNXX_BACKEND_PROPERTY_STRICT, 0, 1, set_strict},
+    {ONNXX_BACKEND_PROPERTY_EXACT, 0, 1, set_exact},
 };
 
 struct Flag {

@@ -25,6 +25,7 @@ const std::vector<Candidates>& Offers::of(const graph::Node& group) {
   auto [entry, added] = known_.try_emplace(group_key(group));
   if (!added) return entry->second;
   const auto allowed = [&](const Candidate& candidate) {
+    if (exact_ && !candidate.exact) return false;
     if (policy_ == Policy::Codegen) return candidate.kind == Candidate::Kind::Scheduled;
     if (policy_ == Policy::Library) return candidate.kind != Candidate::Kind::Scheduled;
     return true;

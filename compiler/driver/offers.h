@@ -10,10 +10,12 @@ namespace sardonyx::driver {
 
 class Offers {
  public:
-  Offers(std::span<const Place> places, Policy policy) : places_(places), policy_(policy) {}
+  Offers(std::span<const Place> places, const Settings& settings)
+      : places_(places), policy_(settings.policy), exact_(settings.exact) {}
 
   // One entry per device, costs as measured there when they were. Candidates that the policy does not want are left
-  // out, unless nothing would be left on the device: the policy is a preference. The reference stays valid as long as
+  // out, unless nothing would be left on the device: the policy is a preference. So are those that are not exact, when
+  // the settings ask for it; there are always others. The reference stays valid as long as
   // this object.
   const std::vector<backends::Candidates>& of(const graph::Node& group);
 
@@ -23,6 +25,7 @@ class Offers {
  private:
   std::span<const Place> places_;
   Policy policy_;
+  bool exact_;
   std::unordered_map<std::string, std::vector<backends::Candidates>> known_;  // by group_key
 };
 

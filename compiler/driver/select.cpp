@@ -24,7 +24,7 @@ class Selector {
         places_(places),
         strict_(settings.strict),
         preferred_(preferred),
-        offers_(places, settings.policy),
+        offers_(places, settings),
         rules_(parse_rules(settings.placement, places, settings.strict)) {}
 
   std::map<const Node*, Choice> run() {

@@ -67,6 +67,8 @@ struct Family {
   // Points worth trying, best guess first; empty with *why set when the family does not fit.
   std::vector<Proposal> (*propose)(const Problem& problem, const Target& target, std::string* why);
   std::variant<Lowered, Refusal> (*lower)(const Problem& problem, const Point& point, const Target& target);
+  // Whether every sum is over its own products, in some order; else the error is larger by a bounded factor.
+  bool exact = true;
 };
 
 // The families for this kind of target, most specialised first, "loops" last.

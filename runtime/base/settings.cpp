@@ -84,6 +84,7 @@ constexpr Variable variables[] = {
     {"SARDONYX_LOG_LEVEL", set_level},
     {"SARDONYX_NUM_THREADS", set_threads},
     {"SARDONYX_POLICY", set_policy},
+    {"SARDONYX_EXACT", set_switch<&Settings::exact>},
     {"SARDONYX_DEVICES", set_text<&Settings::devices>},
     {"SARDONYX_PLACEMENT", set_text<&Settings::placement>},
     {"SARDONYX_STRICT", set_switch<&Settings::strict>},
@@ -131,6 +132,8 @@ const std::vector<SettingDoc>& setting_docs() {
        "quota allow"},
       {"SARDONYX_POLICY", "ONNXX_BACKEND_PROPERTY_POLICY", "auto (0), codegen (1), library (2)",
        "which kernels may be chosen: the cheapest by the cost model, generated code first, vendor library first"},
+      {"SARDONYX_EXACT", "ONNXX_BACKEND_PROPERTY_EXACT", "0 or 1",
+       "1: every sum is over its own products; no Winograd convolutions, whose error is a few times that of direct sums"},
       {"", "ONNXIFI_BACKEND_PROPERTY_OPTIMIZATION", "0 to 3", "throughput, latency (default), power or delay"},
       {"SARDONYX_DEVICES", "", "comma-separated names, e.g. opencl:1,cpu,hetero",
        "which devices are listed, and their order: a backend's name stands for all its devices, with :N for its N-th, "

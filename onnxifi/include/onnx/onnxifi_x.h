@@ -43,6 +43,10 @@ extern "C" {
  * (SARDONYX_STRICT). */
 #define ONNXX_BACKEND_PROPERTY_STRICT (((uint64_t)1) << 40)
 
+/* 1: every sum is over its own products, in some order; convolutions by Winograd's algorithm, whose error is a few
+ * times that of direct sums, are not used. 0 (default) or 1 (SARDONYX_EXACT). */
+#define ONNXX_BACKEND_PROPERTY_EXACT (((uint64_t)1) << 41)
+
 #define ONNXX_POLICY_AUTO 0    /* the cheapest candidate by the cost model */
 #define ONNXX_POLICY_CODEGEN 1 /* generated code wherever it exists */
 #define ONNXX_POLICY_LIBRARY 2 /* the vendor's library wherever it exists */
