@@ -66,19 +66,22 @@ std::vector<TileShape> shapes(const TileProblem& tile, const Target& target) {
 
 bool windowed(const TileProblem& tile) { return tile.reduce_axes.size() > 1 || tile.reduce != tensor::Reduce::Sum; }
 
-// Measured time over tile_cost, which knows no cache misses: BERT's products 1.6 (against oneDNN's estimate, in one
-// run); ResNet-50's convolutions on channel blocks 1.1, on row-major tensors, where padding masks vectors, 4 to 6.
-constexpr double contraction_slack = 1.6, window_slack = 1.3, masked_slack = 5;
+// Measured time over tile_cost, relative to that of packed panels (bench_kernels): where the vector axis is one of the
+// image, whose padding masks vectors, and where it is one that nothing packs.
+constexpr double masked_slack = 3, unpacked_slack = 1.3;
 
-double slack(const TileProblem& tile, bool window) {
-  bool masked = false;
+double slack(const TileProblem& tile) {
+  const VarPtr& v = tile.axes[size_t(tile.vector_axis)].var;
+  bool masked = false, packed = false;
   expr::visit(tile.body, [&](const expr::Expr& x) {
-    if (x->kind == expr::Kind::Select) {
-      masked = masked || expr::uses_var(x->args[0], tile.axes[size_t(tile.vector_axis)].var.get());
+    if (x->kind == expr::Kind::Select) masked = masked || expr::uses_var(x->args[0], v.get());
+    if (x->kind == expr::Kind::Load && expr::uses_var(x, v.get())) {
+      for (size_t i = 0; i < tile.program->inputs.size(); ++i)
+        packed = packed || (tile.program->inputs[i] == x->buffer && tile.constant[i]);
     }
     return true;
   });
-  return masked ? masked_slack : window ? window_slack : contraction_slack;
+  return masked ? masked_slack : packed ? 1 : unpacked_slack;
 }
 
 std::vector<Proposal> propose(const Problem& problem, const Target& target, std::string* why, bool window) {
@@ -100,7 +103,7 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
     Point point{{"rows", s.rows}, {"nv", s.nv}, {"unroll", s.unroll}};
     bool known = false;
     for (const Proposal& p : proposals) known = known || p.point == point;
-    if (!known) proposals.push_back({point, tile_cost(tile, s, target) * slack(tile, window)});
+    if (!known) proposals.push_back({point, tile_cost(tile, s, target) * slack(tile)});
   }
   std::stable_sort(proposals.begin(), proposals.end(),
                    [](const Proposal& a, const Proposal& b) { return a.cost_ns < b.cost_ns; });

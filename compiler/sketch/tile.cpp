@@ -297,6 +297,10 @@ class TileBuilder {
     for (const Expr& load : distinct_nodes(body_, Kind::Load)) {
       loads_outside_ = loads_outside_ || mentions(flat_offset(*load->buffer, load->args), vector_.var);
     }
+    // Lanes that only fill up a panel hold zeros.
+    for (Kind kind : {Kind::Div, Kind::Mod, Kind::TruncDiv, Kind::TruncRem})
+      for (const Expr& e : distinct_nodes(body_, kind))
+        divides_ = divides_ || (is_integer(e->type.dtype) && !loads_of(e->args[1]).empty());
   }
 
   // Where packed constants keep lane q of a tile: its panel, the reduction indices, its lane in the panel.
@@ -350,7 +354,7 @@ class TileBuilder {
         Expr source = t.row0 + row;
         if (row_.var) at[row_.var.get()] = t.clamp ? expr::min(source, row_.extent - 1) : source;
         Expr value = tensor::substitute_shared(body_, at);
-        if (t.mask && loads_outside_) {
+        if (t.mask && (loads_outside_ || divides_)) {
           value = expr::select(Expr(panel_) * width_ + q < vector_.extent, value,
                                tensor::identity_of(tile_.reduce, tile_.dtype));
         }
@@ -665,6 +669,7 @@ class TileBuilder {
   std::vector<sketch::Packed> packed_;
   std::vector<RunTimePanel> run_time_panels_;
   bool loads_outside_ = false;
+  bool divides_ = false;  // integers by what was loaded
 };
 
 }  // namespace

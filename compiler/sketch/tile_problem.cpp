@@ -187,6 +187,8 @@ std::variant<TileProblem, Refusal> tile_problem(const Problem& problem) {
   Map map{fresh, stores};
   map.outputs.push_back({tile.result, own, tensor::substitute_shared(anchor->body, renamed)});
   map = collapse(map);
+  for (const Axis& axis : map.axes)
+    if (expr::is_const(axis.extent, 0)) return Refusal{"an axis has no points"};
   tile.axes = map.axes;
   tile.body = tensor::simplify_index(map.outputs.back().value, {});
   map.outputs.pop_back();

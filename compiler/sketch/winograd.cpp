@@ -73,7 +73,7 @@ double cost(const WinogradProblem& problem, const WinogradShape& shape, const Ta
   // Weights come from memory once and then from the last cache, where they fit; half of that hides behind the sums.
   const double weights = products * ic * oc * 4, image = products * shape.tiles * ic * 4;
   const double last = weights < double(target.l3_bytes) / 2 ? 3 : 1;
-  double memory = weights * (1 + (groups * images - 1) / last) / target.bytes_per_ns * 0.5;
+  double memory = weights * (1 + (groups * images - 1) / last) / target.bytes_per_ns * 0.25;
   if (image > double(target.l2_bytes) * 0.8)
     memory += groups * images * image * panels / (target.bytes_per_ns * 3) * 0.3;
   return images * (product + input + output) / ghz + memory;

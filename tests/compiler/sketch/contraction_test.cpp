@@ -49,6 +49,13 @@ TEST(Contraction, OtherTypes) {
 }
 
 // [B, H, S, D] product stored as [B, S, H * D].
+TEST(Contraction, RefusesAnAxisWithoutPoints) {
+  const Problem problem = matmul_problem({{}, 5, 0, 3}, false, true, 0);
+  std::string why;
+  EXPECT_TRUE(sketch::family_of("contraction")->propose(problem, cpu::host_target(), &why).empty());
+  EXPECT_EQ(why, "an axis has no points");
+}
+
 TEST(Contraction, TransposedStore) {
   ProgramBuilder b;
   Term p = b.input("p", DType::F32, {2, 3, 20, 20}), v = b.input("v", DType::F32, {2, 20, 3, 32});

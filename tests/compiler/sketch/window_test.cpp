@@ -87,6 +87,20 @@ TEST(Window, GroupsAndDepthwise) {
   }
 }
 
+// A packed constant fills its last panel with zeros, by which nothing must be divided.
+TEST(Window, DividesByConstantsInPartialPanels) {
+  ProgramBuilder b;
+  Term x = b.input("x", DType::I64, {3}), divisor = b.input("divisor", DType::I64, {2, 3});
+  b.output(b.reduce("product", Reduce::Product, DType::I64, {2}, {3}, [=](const Index& out, const Index& in) {
+    return expr::make(expr::Kind::TruncRem, x.at({in[0]}), divisor.at({out[0], in[0]}));
+  }));
+  const Problem problem{b.finish(), {false, true}};
+  Tensor numbers(DType::I64, {3}), divisors(DType::I64, {2, 3});
+  for (int64_t i = 0; i < 3; ++i) numbers.set_int(i, 11 + i);
+  for (int64_t i = 0; i < 6; ++i) divisors.set_int(i, 3 + i);
+  expect_matches("window", problem, {numbers, divisors}, {}, 0, 0);
+}
+
 TEST(Window, Pooling) {
   for (Reduce kind : {Reduce::Max, Reduce::Sum}) {
     for (bool blocked : {false, true}) {

@@ -1,0 +1,258 @@
+// Every way to run one layer, measured on one core: generated kernels at all points that their families propose, and
+// the vendor's library, over the same values. Prints a table, or JSON lines with --json.
+//
+//   bench_kernels conv:64,64,56,3 conv:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] product:128,3072,768 ... [--cold] [--json]
+//
+// --cold cycles through copies of the weights that no cache holds together, as a whole network does. A figure is the
+// best of several repetitions. GFLOP/s count multiplications of a direct sum, whatever the algorithm, and padding.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <sstream>
+
+#include "backends/backend.h"
+#include "backends/cpu/backend.h"
+#include "backends/group_program.h"
+#include "compiler/expr/simplify.h"
+#include "compiler/graph/builder.h"
+#include "compiler/passes/pipeline.h"
+#include "compiler/sketch/family.h"
+#include "runtime/base/compile_thread.h"
+#include "runtime/base/status.h"
+#include "runtime/memory.h"
+#include "runtime/thread_hooks.h"
+
+namespace sardonyx::bench {
+
+using backends::Candidate;
+using backends::CompiledGroup;
+
+namespace {
+
+constexpr double seconds_per_candidate = 0.15;
+constexpr int64_t cold_bytes = int64_t{96} << 20;
+
+struct Layer {
+  std::string name;
+  std::unique_ptr<graph::Graph> graph;
+  const graph::Node* group = nullptr;
+  double flops = 0;
+};
+
+Tensor random_tensor(Dims dims) {
+  Tensor tensor(DType::F32, std::move(dims));
+  std::mt19937 random(1);
+  std::uniform_real_distribution<float> real(-1, 1);
+  for (int64_t i = 0; i < tensor.count(); ++i) tensor.data<float>()[i] = real(random);
+  return tensor;
+}
+
+std::vector<int64_t> numbers(const std::string& text) {
+  std::vector<int64_t> list;
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, ',');) list.push_back(std::stoll(part));
+  return list;
+}
+
+// A convolution with bias and Relu, padded to keep its size.
+graph::Value* add_convolution(graph::Graph& graph, const std::vector<int64_t>& n, double& flops) {
+  const int64_t ic = n.at(0), oc = n.at(1), size = n.at(2), kernel = n.at(3), stride = n.size() > 4 ? n[4] : 1,
+                groups = n.size() > 5 ? n[5] : 1;
+  graph::Builder b(graph);
+  graph::Value* x = graph.body().add_parameter({DType::F32, {1, ic, size, size}, {}}, "x");
+  graph::ConvAttrs attrs;
+  attrs.strides = {stride, stride};
+  attrs.dilations = {1, 1};
+  attrs.pads.assign(4, expr::Expr((kernel - 1) / 2));
+  attrs.groups = groups;
+  graph::Value* y = b.conv(x, b.constant(random_tensor({oc, ic / groups, kernel, kernel})), attrs);
+  y = b.add(y, b.constant(random_tensor({1, oc, 1, 1})));
+  y = b.maximum(y, b.scalar_like(y, 0));
+  const double out = double(*expr::as_int(y->type.dims[2]) * *expr::as_int(y->type.dims[3]));
+  flops = 2 * out * double(oc * ic / groups * kernel * kernel);
+  return y;
+}
+
+// A product of matrices, M x K by a constant K x N, with bias.
+graph::Value* add_product(graph::Graph& graph, const std::vector<int64_t>& n, double& flops) {
+  graph::Builder b(graph);
+  graph::Value* x = graph.body().add_parameter({DType::F32, {n.at(0), n.at(2)}, {}}, "x");
+  graph::Value* y = b.matmul(x, b.constant(random_tensor({n[2], n.at(1)})));
+  flops = 2.0 * double(n[0] * n[1] * n[2]);
+  return b.add(y, b.constant(random_tensor({n[1]})));
+}
+
+Layer make_layer(const std::string& text) {
+  Layer layer;
+  layer.name = text;
+  layer.graph = std::make_unique<graph::Graph>();
+  const size_t colon = text.find(':');
+  const std::string kind = text.substr(0, colon);
+  require(colon != std::string::npos && (kind == "conv" || kind == "product"), Status::InvalidName, "'", text,
+          "' is no conv:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] and no product:M,N,K");
+  const auto add = kind == "conv" ? add_convolution : add_product;
+  layer.graph->set_outputs({add(*layer.graph, numbers(text.substr(colon + 1)), layer.flops)}, {"y"});
+  passes::PassContext context;
+  passes::run_passes(*layer.graph, passes::pipeline(), context);
+  for (const auto& node : layer.graph->body().nodes())
+    if (node->op == graph::Op::fused && backends::anchor_of(*node)) layer.group = node.get();
+  check(layer.group != nullptr, "the layer became no group");
+  return layer;
+}
+
+// The candidates of the backend, and for generated ones every point that the family proposes.
+std::vector<Candidate> candidates_of(const Layer& layer, const tensor::Target& target) {
+  std::vector<Candidate> all;
+  for (const Candidate& candidate : cpu::backend().candidates(*layer.group, target).list) {
+    const sketch::Family* family = candidate.kind == Candidate::Kind::Scheduled
+                                       ? sketch::family_of(candidate.family.substr(candidate.family.find('.') + 1))
+                                       : nullptr;
+    if (!family) {
+      all.push_back(candidate);
+      continue;
+    }
+    const auto problem = backends::express_group(*layer.group, candidate.inputs, candidate.outputs);
+    for (const auto& proposal : family->propose(problem, target, nullptr)) {
+      all.push_back(candidate);
+      all.back().point = proposal.point;
+      all.back().cost_ns = proposal.cost_ns;
+    }
+  }
+  return all;
+}
+
+// A compiled group with memory for its operands; of what is packed, `copies`.
+class Subject {
+ public:
+  Subject(const Layer& layer, const Candidate& candidate, CompiledGroup code, bool cold) : code_(std::move(code)) {
+    const graph::Node& group = *layer.group;
+    for (size_t i = 0; i < group.operands.size(); ++i) {
+      const Tensor* constant = group.operand(int(i))->constant();
+      const auto pack = code_.pack.find(int(i));
+      if (constant) {
+        std::vector<Tensor> versions{pack == code_.pack.end() ? *constant : pack->second(*constant)};
+        const int64_t copies =
+            cold ? std::min<int64_t>(64, cold_bytes / std::max<int64_t>(1, versions[0].bytes()) + 1) : 1;
+        while (int64_t(versions.size()) < copies) versions.push_back(versions[0].clone());
+        operands_.push_back(std::move(versions));
+      } else {
+        graph::TensorType type = group.operand(int(i))->type;
+        if (i < candidate.inputs.size()) type.layout = candidate.inputs[i];
+        operands_.push_back({filled(type.dtype, graph::physical_dims(type))});
+      }
+    }
+    for (size_t i = 0; i < group.results.size(); ++i) {
+      graph::TensorType type = group.results[i]->type;
+      if (i < candidate.outputs.size()) type.layout = candidate.outputs[i];
+      operands_.push_back({filled(type.dtype, graph::physical_dims(type))});
+    }
+    for (const auto& temporary : code_.temporaries) operands_.push_back({filled(temporary.dtype, temporary.dims)});
+    for (const auto& launch : code_.launches) {
+      std::vector<int64_t>& dims = dims_.emplace_back();
+      for (const expr::Expr& dim : launch.dims) dims.push_back(expr::evaluate(dim, {}));
+      invocations_.push_back(launch.kernel->prepare(dims));
+      scratch_.reserve(invocations_.back()->scratch_bytes);
+    }
+  }
+
+  void run() {
+    ++runs_;
+    for (size_t i = 0; i < invocations_.size(); ++i) {
+      std::vector<void*> buffers;
+      for (const auto* list : {&code_.launches[i].inputs, &code_.launches[i].outputs})
+        for (int operand : *list) {
+          auto& versions = operands_[size_t(operand)];
+          buffers.push_back(versions[runs_ % versions.size()].raw());
+        }
+      const auto& invocation = runtime::on_host(*invocations_[i]);
+      const int32_t status = invocation.run(buffers.data(), dims_[i].data(), scratch_.data(), 0, invocation.grid);
+      check(status == runtime::KernelOk, "a kernel failed with ", status);
+    }
+  }
+
+ private:
+  static Tensor filled(DType dtype, const std::vector<expr::Expr>& dims) {
+    Dims extents;
+    for (const expr::Expr& dim : dims) extents.push_back(expr::evaluate(dim, {}));
+    if (dtype == DType::F32) return random_tensor(std::move(extents));
+    Tensor tensor(dtype, std::move(extents));
+    std::fill_n(tensor.raw(), tensor.bytes(), uint8_t{0});
+    return tensor;
+  }
+
+  CompiledGroup code_;
+  std::vector<std::vector<Tensor>> operands_;  // each in one or more copies
+  std::vector<std::vector<int64_t>> dims_;     // per launch
+  std::vector<std::shared_ptr<const runtime::Invocation>> invocations_;
+  runtime::Memory scratch_;
+  size_t runs_ = 0;
+};
+
+double best_seconds(Subject& subject) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds = [](Clock::duration d) { return std::chrono::duration<double>(d).count(); };
+  subject.run();
+  double best = 1e30;
+  const auto begin = Clock::now();
+  for (int i = 0; i < 5 || seconds(Clock::now() - begin) < seconds_per_candidate; ++i) {
+    const auto start = Clock::now();
+    subject.run();
+    best = std::min(best, seconds(Clock::now() - start));
+  }
+  return best;
+}
+
+void measure(const Layer& layer, bool cold, bool json, const std::string& only) {
+  tensor::Target target = backends::devices().front().target;
+  target.cores = 1;
+  const runtime::KernelThreadScope scope;
+  for (const Candidate& candidate : candidates_of(layer, target)) {
+    const std::string name =
+        candidate.family + (candidate.point.empty() ? "" : " " + backends::to_string(candidate.point));
+    if (name.find(only) == std::string::npos) continue;
+    const backends::Chosen chosen{layer.group, candidate};
+    auto compiled = cpu::backend().compile({&chosen, 1}, target, Settings{});
+    if (compiled[0].host) continue;
+    Subject subject(layer, candidate, std::move(compiled[0]), cold);
+    const double seconds = best_seconds(subject), gflops = layer.flops / seconds * 1e-9;
+    const double peak = target.flops_per_ns;
+    if (json) {
+      const nlohmann::ordered_json line = {{"layer", layer.name},      {"candidate", candidate.family},
+                                           {"point", candidate.point}, {"cold", cold},
+                                           {"us", seconds * 1e6},      {"estimate_us", candidate.cost_ns / 1e3},
+                                           {"gflops", gflops},         {"share_of_peak", gflops / peak}};
+      std::printf("%s\n", line.dump().c_str());
+    } else {
+      std::printf("%-28s %-58s %10.1f us %8.1f GFLOP/s %5.0f %%   estimate %10.1f us\n", layer.name.c_str(),
+                  name.c_str(), seconds * 1e6, gflops, 100 * gflops / peak, candidate.cost_ns / 1e3);
+    }
+    std::fflush(stdout);
+  }
+}
+
+}  // namespace
+}  // namespace sardonyx::bench
+
+int main(int argc, char** argv) {
+  CLI::App app("Measures every candidate of a layer on one core");
+  std::vector<std::string> layers;
+  std::string only;
+  bool cold = false, json = false;
+  app.add_option("layers", layers, "conv:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] or product:M,N,K")->required();
+  app.add_option("--only", only, "candidates whose family and point contain this text");
+  app.add_flag("--cold", cold, "weights from memory");
+  app.add_flag("--json", json, "a JSON object per line");
+  CLI11_PARSE(app, argc, argv);
+  try {
+    sardonyx::on_compile_thread([&] {
+      for (const std::string& text : layers)
+        sardonyx::bench::measure(sardonyx::bench::make_layer(text), cold, json, only);
+    });
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bench_kernels: %s\n", error.what());
+    return 1;
+  }
+}
