@@ -66,6 +66,20 @@ std::optional<Layouts> window_layouts(const Node& group, int block) {
   return layouts;
 }
 
+// A concatenation whose operands are whole blocks of channels.
+std::optional<Layouts> concat_layouts(const Node& group, int block) {
+  const auto& nodes = group.regions[0]->nodes();
+  const int rank = group.result()->type.rank();
+  if (nodes.size() != 2 || nodes.front()->op != Op::concat || rank < 3 || rank > 5) return std::nullopt;
+  if (nodes.front()->attrs<graph::AxisAttrs>().axis != 1) return std::nullopt;
+  for (const graph::Value* operand : group.operands) {
+    const auto channels = expr::as_int(operand->type.dims[1]);
+    if (operand->constant() || !channels || *channels % block != 0) return std::nullopt;
+  }
+  const Layout blocked = Layout::blocked(1, block);
+  return Layouts{std::vector<Layout>(group.operands.size(), blocked), {blocked}};
+}
+
 }  // namespace
 
 bool is_reorder(const Node& group) { return group.regions[0]->nodes().front()->op == Op::reorder; }
@@ -83,9 +97,11 @@ std::vector<Layouts> layout_variants(const Node& group, const Target& target) {
   }
   variants.push_back({});
   if (target.kind == tensor::TargetKind::OpenClGpu) return variants;
-  if (auto window = window_layouts(group, target.vector_bytes >= 64 ? 16 : 8)) variants.push_back(*window);
+  const int block = target.vector_bytes >= 64 ? 16 : 8;
+  if (auto window = window_layouts(group, block)) variants.push_back(*window);
+  if (auto concat = concat_layouts(group, block)) variants.push_back(*concat);
   if (!layout_free(group)) return variants;
-  Layout blocked = Layout::blocked(1, target.vector_bytes >= 64 ? 16 : 8);
+  const Layout blocked = Layout::blocked(1, block);
   const auto& dims = group.result()->type.dims;
   auto channels = expr::as_int(dims[1]);
   if (!channels || *channels < 8) return variants;

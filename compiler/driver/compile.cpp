@@ -91,11 +91,13 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
   const std::map<const Node*, Choice> choices = select(*graph, places, settings, options.preferred);
   double select_time = milliseconds();
   if (options.preferred >= 0) warn_of_fallback(choices, places, options.preferred);
+  const InPlaceConcats in_place = find_in_place_concats(*graph, choices);
 
   std::vector<std::vector<backends::Chosen>> batches(places.size());
   std::map<const Node*, const Unique*> representative;
   std::unordered_map<std::string, Unique> unique;
   for (const auto& [node, choice] : choices) {
+    if (in_place.groups.count(node)) continue;
     std::string key = str(choice.device, " ", group_key(*node), "\n", choice.candidate.family, " ",
                           backends::to_string(choice.candidate.point), " ", layouts_text(*node, choice.candidate));
     auto [entry, added] = unique.try_emplace(std::move(key));
@@ -124,7 +126,7 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
   }
   pack_constants(groups);
   double pack_time = milliseconds();
-  auto program = emit(*graph, groups, choices, places);
+  auto program = emit(*graph, groups, choices, in_place, places);
   log(LogLevel::Info, "compiled ", choices.size(), " groups (", unique.size(), " distinct): passes ", pass_time,
       " ms, select ", select_time, " ms, code ", code_time, " ms, packing ", pack_time, " ms, emission ",
       milliseconds(), " ms");

@@ -26,10 +26,11 @@ namespace {
 class Emitter {
  public:
   Emitter(const graph::Graph& graph, const std::map<const Node*, Emittable>& groups,
-          const std::map<const Node*, Choice>& choices, std::span<const Place> places)
+          const std::map<const Node*, Choice>& choices, const InPlaceConcats& in_place, std::span<const Place> places)
       : graph_(graph),
         groups_(groups),
         choices_(choices),
+        in_place_(in_place),
         places_(places),
         program_(std::make_shared<runtime::Program>()),
         dims_(program_->dims) {}
@@ -181,13 +182,23 @@ class Emitter {
     return ValueId(program_->values.size()) - 1;
   }
 
+  // A value that is made now; what is part of a concatenation becomes a view of it, which may be a part itself.
   ValueId result_value(const Value* value) {
+    if (const auto known = values_.find(value); known != values_.end()) return known->second;
+    if (const auto part = in_place_.parts.find(value); part != in_place_.parts.end())
+      return values_[value] = part_of(*value, part->second.whole, part->second.offset);
     auto claim = claimed_.find(value);
     const int device = device_of(value, choices_);
     ValueId id = claim == claimed_.end() ? new_value(*value, ValueInfo::Kind::Temporary, device)
                                          : new_value(*value, ValueInfo::Kind::Output, device, claim->second);
     if (claim != claimed_.end()) output_ids_[claim->second] = id;
     return values_[value] = id;
+  }
+
+  ValueId part_of(const Value& value, const Value* whole, int64_t offset) {
+    const ValueId id = view(value, result_value(whole));
+    program_->values[size_t(id)].byte_offset = dims_.slot(Expr(offset));
+    return id;
   }
 
   static std::string label_of(const Node& node) {
@@ -246,7 +257,27 @@ class Emitter {
     block.steps.push_back(std::move(step));
   }
 
+  void emit_in_place_concat(const Node& node, const std::vector<int64_t>& offsets, Block& block) {
+    report(node, choices_.at(&node));
+    size_t copies = 0;
+    for (size_t i = 0; i < node.operands.size(); ++i) {
+      const Value* operand = node.operands[i];
+      if (const auto part = in_place_.parts.find(operand);
+          part != in_place_.parts.end() && part->second.whole == node.result())
+        continue;
+      Step step = new_step(Step::Op::Copy, node);
+      step.inputs = {value_of(operand, 0)};
+      step.outputs = {part_of(*operand, node.result(), offsets[i])};
+      block.steps.push_back(std::move(step));
+      ++copies;
+    }
+    program_->report.back().candidate = str("in place, ", copies, " of ", node.operands.size(), " operands copied");
+    program_->report.back().reason = "its operands stand one behind the other";
+  }
+
   void emit_group(const Node& node, Block& block) {
+    if (const auto concat = in_place_.groups.find(&node); concat != in_place_.groups.end())
+      return emit_in_place_concat(node, concat->second, block);
     const Emittable& group = groups_.at(&node);
     const int device = choices_.at(&node).device;
     report(node, choices_.at(&node));
@@ -419,6 +450,7 @@ class Emitter {
   const graph::Graph& graph_;
   const std::map<const Node*, Emittable>& groups_;
   const std::map<const Node*, Choice>& choices_;
+  const InPlaceConcats& in_place_;
   std::span<const Place> places_;
   std::shared_ptr<runtime::Program> program_;
   DimTable dims_;
@@ -435,8 +467,8 @@ class Emitter {
 
 std::shared_ptr<const runtime::Program> emit(const graph::Graph& graph, const std::map<const Node*, Emittable>& groups,
                                              const std::map<const Node*, Choice>& choices,
-                                             std::span<const Place> places) {
-  return Emitter(graph, groups, choices, places).run();
+                                             const InPlaceConcats& in_place, std::span<const Place> places) {
+  return Emitter(graph, groups, choices, in_place, places).run();
 }
 
 }  // namespace sardonyx::driver

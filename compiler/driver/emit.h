@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 
+#include "compiler/driver/in_place.h"
 #include "compiler/driver/select.h"
 #include "runtime/program.h"
 
@@ -15,10 +16,11 @@ struct Emittable {
   std::map<int, Tensor> packed;  // results of CompiledGroup::pack on this group's constants
 };
 
-// `groups` has one entry per fused node, `choices` says where values live. The result is verified.
+// `groups` has one entry per fused node that is no concatenation in place, `choices` says where values live. The result
+// is verified.
 std::shared_ptr<const runtime::Program> emit(const graph::Graph& graph,
                                              const std::map<const graph::Node*, Emittable>& groups,
                                              const std::map<const graph::Node*, Choice>& choices,
-                                             std::span<const Place> places);
+                                             const InPlaceConcats& in_place, std::span<const Place> places);
 
 }  // namespace sardonyx::driver

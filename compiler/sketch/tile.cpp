@@ -310,6 +310,10 @@ class TileBuilder {
     return steps;
   }
 
+  bool is_packed(const BufferPtr& buffer) const {
+    return std::any_of(packed_.begin(), packed_.end(), [&](const sketch::Packed& p) { return p.buffer == buffer; });
+  }
+
   void replace(const Expr& from, const Expr& to) {
     body_ = tensor::mutate_shared(body_, [&](const Expr& x) { return x.get() == from.get() ? to : x; });
   }
@@ -353,11 +357,19 @@ class TileBuilder {
         at[q_.get()] = q;
         Expr source = t.row0 + row;
         if (row_.var) at[row_.var.get()] = t.clamp ? expr::min(source, row_.extent - 1) : source;
-        Expr value = tensor::substitute_shared(body_, at);
-        if (t.mask && (loads_outside_ || divides_)) {
-          value = expr::select(Expr(panel_) * width_ + q < vector_.extent, value,
-                               tensor::identity_of(tile_.reduce, tile_.dtype));
+        Expr value = body_;
+        const Expr inside = Expr(panel_) * width_ + Expr(q_) < vector_.extent;
+        // Lanes beyond the extent are not stored, so their values do not matter, but they must neither read beyond the
+        // operand nor divide by the zeros of a panel.
+        if (t.mask && divides_) {
+          value = expr::select(inside, value, tensor::identity_of(tile_.reduce, tile_.dtype));
+        } else if (t.mask && loads_outside_) {
+          value = tensor::mutate_shared(value, [&](const Expr& x) {
+            if (x->kind != Kind::Load || !mentions(flat_offset(*x->buffer, x->args), q_)) return x;
+            return is_packed(x->buffer) ? x : expr::select(inside, x, expr::imm(0, x->type.dtype));
+          });
         }
+        value = tensor::substitute_shared(value, at);
         return tensor::make_store(acc, {row, q}, tensor::combine(tile_.reduce, expr::load(acc, {row, q}), value));
       }));
     }

@@ -22,8 +22,8 @@ struct Winograd {
   Expr output(int i, const std::vector<Expr>& m) const;
   // G, n + 2 rows of 3.
   std::vector<std::vector<double>> weights() const;
-  // Weights [OC, IC, 3, 3] of F32 as G g G' in panels of `width` output channels, [OC / width, products, IC, width]; OC
-  // is a multiple of `width`. Computed in double precision.
+  // Weights [OC, IC, 3, 3] of F32 as G g G' in panels of `width` output channels, [ceil(OC / width), products, IC,
+  // width], zeros beyond OC. Computed in double precision.
   Tensor pack(const Tensor& weights, int64_t width) const;
 };
 

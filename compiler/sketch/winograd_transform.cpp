@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 
 #include "compiler/sketch/winograd.h"
@@ -68,15 +69,17 @@ std::vector<std::vector<double>> Winograd::weights() const {
 }
 
 Tensor Winograd::pack(const Tensor& weights, int64_t width) const {
-  const int64_t oc = weights.dims()[0], ic = weights.dims()[1], size = inputs();
+  const int64_t oc = weights.dims()[0], ic = weights.dims()[1], size = inputs(), panels = (oc + width - 1) / width;
   const auto g = this->weights();
-  Tensor packed(DType::F32, {oc / width, products(), ic, width});
+  Tensor packed(DType::F32, {panels, products(), ic, width});
   const float* source = weights.data<float>();
   float* to = packed.data<float>();
   std::vector<double> taps(size_t(9 * width)), half(size_t(size * 3 * width));
-  for (int64_t panel = 0; panel < oc / width; ++panel) {
+  for (int64_t panel = 0; panel < panels; ++panel) {
+    const int64_t filled = std::min(width, oc - panel * width);
+    std::fill(taps.begin(), taps.end(), 0.0);
     for (int64_t c = 0; c < ic; ++c) {
-      for (int64_t lane = 0; lane < width; ++lane) {
+      for (int64_t lane = 0; lane < filled; ++lane) {
         const float* tap = source + ((panel * width + lane) * ic + c) * 9;
         for (int64_t k = 0; k < 9; ++k) taps[size_t(k * width + lane)] = tap[k];
       }

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "backends/scheduled.h"
 #include "compiler/expr/simplify.h"
+#include "compiler/sketch/support.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::cpu::onednn {
@@ -15,7 +17,6 @@ using memory = dnnl::memory;
 namespace {
 
 // A symbolic spatial extent counts as this when weight formats are chosen.
-constexpr int64_t typical_spatial = 56;
 
 // Everything static about the convolution; spatial dims and batch are arguments.
 struct Shape {
@@ -293,10 +294,10 @@ class ConvKernel : public runtime::Kernel {
   backends::Target target_;
 };
 
-// Spatial dims with symbols replaced by a typical extent.
+// Spatial dims with typical values of symbols.
 std::vector<int64_t> spatial_dims(const graph::TensorType& type) {
   std::vector<int64_t> dims;
-  for (size_t i = 2; i < type.dims.size(); ++i) dims.push_back(expr::as_int(type.dims[i]).value_or(typical_spatial));
+  for (size_t i = 2; i < type.dims.size(); ++i) dims.push_back(sketch::typical(type.dims[i]));
   return dims;
 }
 
@@ -329,8 +330,8 @@ void propose_conv(const Node& group, const Node& anchor, const backends::Target&
   if (!shape->planar_input) candidate.inputs[size_t(group_operand(group, anchor.operand(0)))] = blocked;
   for (const PostOp& op : shape->epilogue.post)
     if (op.kind != PostOp::Kind::Eltwise && !op.per_channel) candidate.inputs[size_t(op.operand)] = blocked;
-  int64_t batch = expr::as_int(input.dims[0]).value_or(1);
-  candidate.cost_ns = cost_of(*shape, out_dims_of(*shape, in_dims), target) * double(batch) / target.cores;
+  candidate.cost_ns = backends::on_all_cores(
+      cost_of(*shape, out_dims_of(*shape, in_dims), target) * double(sketch::typical(input.dims[0])), target);
   result.list.push_back(std::move(candidate));
 }
 

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "backends/scheduled.h"
 #include "compiler/expr/simplify.h"
+#include "compiler/sketch/support.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::cpu::onednn {
@@ -14,7 +16,6 @@ using memory = dnnl::memory;
 namespace {
 
 // Symbolic row counts count as this when weight formats are chosen.
-constexpr int64_t typical_rows = 64;
 // Column ranges are multiples of this, so that packed panels and vectors stay whole.
 constexpr int64_t column_unit = 64;
 
@@ -227,8 +228,6 @@ class MatmulKernel : public runtime::Kernel {
   backends::Target target_;
 };
 
-int64_t extent(const Expr& e) { return expr::as_int(e).value_or(typical_rows); }
-
 }  // namespace
 
 void propose_matmul(const Node& group, const Node& anchor, const backends::Target& target,
@@ -243,10 +242,10 @@ void propose_matmul(const Node& group, const Node& anchor, const backends::Targe
   candidate.kind = backends::Candidate::Kind::Vendor;
   candidate.family = "onednn.matmul";
   double batch = 1;
-  for (const Expr& dim : shape->batch) batch *= double(extent(dim));
-  double cost =
-      cost_of(batch, double(extent(shape->rows)), double(extent(shape->columns)), double(extent(shape->depth)), target);
-  candidate.cost_ns = cost > 20000 ? cost / target.cores : cost;
+  for (const Expr& dim : shape->batch) batch *= double(sketch::typical(dim));
+  const double cost = cost_of(batch, double(sketch::typical(shape->rows)), double(sketch::typical(shape->columns)),
+                              double(sketch::typical(shape->depth)), target);
+  candidate.cost_ns = backends::on_all_cores(cost, target);
   result.list.push_back(std::move(candidate));
 }
 
@@ -259,7 +258,7 @@ backends::CompiledGroup compile_matmul(const backends::Chosen& chosen, const Nod
   backends::CompiledGroup result;
   std::vector<Panel> panels;
   if (shape->constant_b) {
-    panels = guarded("matmul", [&] { return panels_of(*shape, target, extent(shape->rows)); });
+    panels = guarded("matmul", [&] { return panels_of(*shape, target, sketch::typical(shape->rows)); });
     result.pack[shape->b] = [shape = *shape, panels](const Tensor& b) { return pack_panels(shape, panels, b); };
   }
   backends::GroupLaunch launch;

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "backends/scheduled.h"
 #include "compiler/expr/simplify.h"
+#include "compiler/sketch/support.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::cpu::onednn {
@@ -150,10 +152,10 @@ void propose_pool(const Node& group, const Node& anchor, const backends::Target&
   if (!shape->global) candidate.outputs = {blocked};
   const auto& in = anchor.operand(0)->type.dims;
   const auto& out = anchor.result()->type.dims;
-  auto extent = [](const Expr& e) { return double(expr::as_int(e).value_or(64)); };
+  const auto extent = [](const Expr& e) { return double(sketch::typical(e)); };
   double cost = cost_of(*shape, extent(in[0]), extent(in[2]), extent(in[3]), shape->global ? 1 : extent(out[2]),
                         shape->global ? 1 : extent(out[3]), target);
-  candidate.cost_ns = cost > 20000 ? cost / target.cores : cost;
+  candidate.cost_ns = backends::on_all_cores(cost, target);
   result.list.push_back(std::move(candidate));
 }
 
