@@ -98,7 +98,7 @@ class Fence(ctypes.Structure):
 
 
 class Sardonyx:
-    DESCRIPTOR_TAG, FENCE_TAG, NUM_THREADS = 0x43DFBF69, 0x23E08AAB, 1 << 34
+    DESCRIPTOR_TAG, FENCE_TAG, NUM_THREADS, ALLOW_EMPTY = 0x43DFBF69, 0x23E08AAB, 1 << 34, 1 << 32
 
     def __init__(self, library, threads):
         self.fn = ctypes.CDLL(library)
@@ -118,8 +118,9 @@ class Sardonyx:
 
     def init(self, model):
         data = model.read_bytes()
+        properties = (ctypes.c_uint64 * 3)(self.ALLOW_EMPTY, 1, 0)
         start = time.perf_counter()
-        self.call("onnxInitGraph", self.backend, None, ctypes.c_size_t(len(data)), data, 0, None,
+        self.call("onnxInitGraph", self.backend, properties, ctypes.c_size_t(len(data)), data, 0, None,
                   ctypes.byref(self.graph))
         return time.perf_counter() - start
 
