@@ -56,6 +56,13 @@ struct Source {
   }
   static int close(thandle_t) { return 0; }
   static toff_t size(thandle_t handle) { return of(handle).file.size(); }
+  // libtiff 4.5 reads small tiles without compression right only where it sees the file as memory.
+  static int map(thandle_t handle, void** base, toff_t* size) {
+    *base = const_cast<uint8_t*>(of(handle).file.data());  // files opened for reading stay as they are
+    *size = of(handle).file.size();
+    return 1;
+  }
+  static void unmap(thandle_t, void*, toff_t) {}
 
   // Nonzero: the message goes to nobody else.
   static int keep(TIFF*, void* user, const char*, const char* format, va_list values) {
@@ -79,8 +86,8 @@ Tiff open(Source& source) {
                          tmsize_t(largest_tile + 16 * std::min(size_t{1} << 27, most_pixels(source.file))));
   libtiff().handle_errors(options.get(), Source::keep, &source);
   libtiff().handle_warnings(options.get(), Source::ignore, &source);
-  return {libtiff().open("image", "rm", &source, Source::read, Source::write, Source::seek, Source::close, Source::size,
-                         nullptr, nullptr, options.get()),
+  return {libtiff().open("image", "r", &source, Source::read, Source::write, Source::seek, Source::close, Source::size,
+                         Source::map, Source::unmap, options.get()),
           libtiff().close};
 }
 
