@@ -1,6 +1,5 @@
 #include "compiler/ops/image/image.h"
 
-#include <algorithm>
 #include <string_view>
 
 namespace sardonyx::ops::image {

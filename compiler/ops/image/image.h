@@ -1,5 +1,6 @@
 // Image files in memory to pixels: what ImageDecoder runs. The bytes are data of a run and may be anything.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <span>
 #include <stdexcept>
@@ -29,8 +30,10 @@ struct Image {
   uint8_t* pixel(int64_t row, int64_t column) { return rgb.data() + (row * width + column) * 3; }
 };
 
-// The `most` of a compressed file. Blank pages of fax codes reach half of it.
-inline size_t most_pixels(Bytes compressed) { return compressed.size() << 16; }
+// The `most` of a compressed file. Blank pages of fax codes have half as many pixels per byte.
+inline size_t most_pixels(Bytes compressed, size_t per_byte = size_t{1} << 16) {
+  return std::max(size_t{1} << 22, compressed.size() * per_byte);
+}
 
 // Sets a pixel to what amounts of ink leave of white.
 inline void set_inks(uint8_t* rgb, uint32_t cyan, uint32_t magenta, uint32_t yellow, uint32_t black) {

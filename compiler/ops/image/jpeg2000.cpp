@@ -1,7 +1,4 @@
-// JPEG 2000 by OpenJPEG. It makes room for all that a header announces, so headers are read here first
-// (jpeg2000_headers.cpp).
-#include "compiler/ops/image/jpeg2000_headers.h"
-
+// JPEG 2000 by OpenJPEG, which makes room for all that headers announce: they are read by our own code first.
 #include <openjpeg.h>
 
 #include <algorithm>
@@ -10,6 +7,7 @@
 #include <memory>
 #include <new>
 
+#include "compiler/ops/image/jpeg2000_headers.h"
 #include "compiler/ops/image/library.h"
 
 namespace sardonyx::ops::image {
@@ -116,7 +114,7 @@ void set_ycc(uint8_t* rgb, double luma, double blue, double red) {
 
 Image decode_jpeg2000(Bytes file) {
   const Jpeg2000Size size = check_jpeg2000(file);
-  Image image(size.height, size.width, most_pixels(file));
+  Image image(size.height, size.width, most_pixels(file, 1 << 12));  // OpenJPEG takes some 20 bytes per pixel
   const Picture picture = read(file);
   const std::span<const opj_image_comp_t> components(picture->comps, picture->numcomps);
   expect(!components.empty(), "there are no components");

@@ -65,31 +65,50 @@ constexpr uint32_t segments[] = {CapabilitiesExtended,
                                  Comment,
                                  TilePart};
 
-Jpeg2000Size check_size(Reader in, size_t bytes) {
-  in.skip(2);  // capabilities
-  const int64_t right = in.u32(), bottom = in.u32(), left = in.u32(), top = in.u32();
-  const int64_t tile_width = in.u32(), tile_height = in.u32(), tile_left = in.u32(), tile_top = in.u32();
-  const uint32_t components = in.u16();
-  expect(right > left && bottom > top, "an image without pixels");
-  expect(tile_width > 0 && tile_height > 0 && tile_left <= left && tile_top <= top, "the size of tiles");
-  const int64_t across = (right - tile_left + tile_width - 1) / tile_width;
-  const int64_t down = (bottom - tile_top + tile_height - 1) / tile_height;
-  // A tile's two markers take 14 bytes.
-  expect(across <= 65535 && down <= 65535 && across * down <= int64_t(bytes / 14), "more tiles than the file can hold");
-  expect(components >= 1 && components <= 4, "the number of components");
-  return {bottom - top, right - left};
-}
+// The header of a codestream, as far as it is read, and what it says about the rest.
+struct Header {
+  size_t bytes;  // of the codestream
+  Jpeg2000Size size = {};
+  int64_t tiles = 0, step_x = 1, step_y = 1, layers = 1;
 
-// Levels, the size and style of blocks, the wavelet, and where `has_precincts` a byte per resolution, the least first.
-void check_precincts(Reader in, bool has_precincts) {
-  const int levels = in.u8();
-  in.skip(4);
-  expect(levels <= 32, "the number of levels");
-  for (int resolution = 0; has_precincts && resolution <= levels; ++resolution) {
-    const int exponents = in.u8(), halvings = levels - resolution;
-    expect((exponents & 15) + halvings >= 4 && (exponents >> 4) + halvings >= 4, "precincts of less than 16 pixels");
+  void read_size(Reader in) {
+    in.skip(2);  // capabilities
+    const int64_t right = in.u32(), bottom = in.u32(), left = in.u32(), top = in.u32();
+    const int64_t tile_width = in.u32(), tile_height = in.u32(), tile_left = in.u32(), tile_top = in.u32();
+    const uint32_t components = in.u16();
+    size = {bottom - top, right - left};
+    const int64_t most = 1 << 28;  // so that products fit; Image is stricter
+    expect(size.height > 0 && size.width > 0 && size.height <= most && size.width <= most, "the size of the image");
+    expect(tile_width > 0 && tile_height > 0 && tile_left <= left && tile_top <= top, "the size of tiles");
+    const int64_t across = (right - tile_left + tile_width - 1) / tile_width;
+    const int64_t down = (bottom - tile_top + tile_height - 1) / tile_height;
+    tiles = across * std::min<int64_t>(down, 65535);
+    expect(across <= 65535 && tiles <= int64_t(bytes / 14), "more tiles than the file can hold");  // two markers each
+    expect(components >= 1 && components <= 4, "the number of components");
+    for (uint32_t i = 0; i < components; ++i) {
+      in.skip(1);  // its bits
+      const int64_t x = in.u8(), y = in.u8();
+      if (i == 0) step_x = x, step_y = y;
+      expect(x >= step_x && y >= step_y && step_x > 0 && step_y > 0, "a first component of fewer samples than others");
+    }
   }
-}
+
+  // Levels, exponents of the code blocks' size, two styles, and where `has_precincts` the exponents of the precincts'
+  // size for each resolution, the least first. Every precinct has a packet of a byte at least in each layer.
+  void check_style(Reader in, bool has_precincts) const {
+    const int levels = in.u8(), block_width = in.u8() + 2, block_height = in.u8() + 2;
+    in.skip(2);
+    expect(levels <= 32, "the number of levels");
+    expect(block_width + block_height >= 8, "code blocks of less than 256 samples");
+    int64_t precincts = 0;
+    for (int resolution = 0; has_precincts && resolution <= levels; ++resolution) {
+      const int exponents = in.u8(), halvings = levels - resolution;
+      precincts += (size.width / step_x >> ((exponents & 15) + halvings)) *
+                   (size.height / step_y >> ((exponents >> 4) + halvings));
+    }
+    expect(std::max(precincts, tiles) <= int64_t(bytes) / layers, "more packets than the file can hold");
+  }
+};
 
 }  // namespace
 
@@ -97,8 +116,8 @@ Jpeg2000Size check_jpeg2000(Bytes file) {
   const Bytes stream = file[0] == 0xFF ? file : find_codestream(file);
   Reader in(stream, true);
   expect(in.u16() == StartOfCodestream, "no codestream");
-  Jpeg2000Size size;
-  size_t next_part = stream.size();
+  Header header{stream.size()};
+  size_t next_part = 0;  // nowhere as long as the first has not begun
   while (!in.done()) {
     const size_t start = in.at();
     const uint32_t marker = in.u16();
@@ -117,20 +136,20 @@ Jpeg2000Size check_jpeg2000(Bytes file) {
       const uint32_t part = segment.u32();
       next_part = part == 0 ? stream.size() : start + part;
     } else if (marker == Size) {
-      size = check_size(segment, stream.size());
-    } else if (marker == CodingStyle) {
+      header.read_size(segment);
+    } else if (marker == CodingStyle || marker == CodingStyleOfComponent) {
+      expect(next_part == 0, "a tile with a coding style of its own");
+      if (marker == CodingStyleOfComponent) segment.skip(1);  // its number, of one byte for so few
       const bool has_precincts = (segment.u8() & 1) != 0;
-      segment.skip(1);  // progression
-      expect(segment.u16() <= stream.size(), "more layers than the file can hold");
-      segment.skip(1);  // transform of components
-      check_precincts(segment, has_precincts);
-    } else if (marker == CodingStyleOfComponent) {
-      segment.skip(1);  // its number, of one byte for so few
-      const bool has_precincts = (segment.u8() & 1) != 0;
-      check_precincts(segment, has_precincts);
+      if (marker == CodingStyle) {
+        segment.skip(1);  // progression
+        header.layers = std::max(segment.u16(), 1u);
+        segment.skip(1);  // transform of components
+      }
+      header.check_style(segment, has_precincts);
     }
   }
-  return size;
+  return header.size;
 }
 
 }  // namespace sardonyx::ops::image

@@ -123,7 +123,8 @@ Image decode_tiff(Bytes file) {
   expect(std::count(std::begin(compressions), std::end(compressions), compression) > 0,
          "a compression that is not read");
   const bool turned = orientation >= ORIENTATION_LEFTTOP;
-  Image image(turned ? width : height, turned ? height : width, most_pixels(file));
+  const size_t most = compression == COMPRESSION_NONE ? file.size() * 8 : most_pixels(file);
+  Image image(turned ? width : height, turned ? height : width, most);
   forget_alpha(tiff.get());
   char why[1024] = "";
   if (libtiff().supports(tiff.get(), why) == 0) throw DecodeError(why);

@@ -25,7 +25,7 @@ void expect_success(VP8StatusCode status) {
                                    "an invalid parameter",
                                    "the bitstream is damaged",
                                    "a feature that is not supported",
-                                   "decoding was suspended",
+                                   "the file ends early",
                                    "decoding was stopped",
                                    "the file ends early"};
   if (status != VP8_STATUS_OK) throw DecodeError(size_t(status) < std::size(texts) ? texts[status] : "unknown failure");

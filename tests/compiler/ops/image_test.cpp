@@ -257,17 +257,23 @@ TEST(ImageFiles, Jpeg2000BombsAreRefused) {
   expect_pixels(decode(file), 2, 3, six);
   constexpr size_t siz = 2, width = siz + 6, tile_width = siz + 22, components = siz + 38;
   expect_refusal(patched(file, width, {0, 1, 0, 0, 0, 1, 0, 0}), "more tiles than the file can hold");
-  expect_refusal(patched(patched(file, width, {0, 1, 0, 0, 0, 1, 0, 0}), tile_width, {0, 1, 0, 0, 0, 1, 0, 0}),
-                 "the size of 65536 x 65536 pixels is out of range");
   expect_refusal(patched(file, tile_width, {0, 0, 0, 0}), "the size of tiles");
   expect_refusal(patched(file, components, {64, 0}), "the number of components");
   const size_t style = position(file, {0xFF, 0x52});
   ASSERT_EQ(file[style + 14], 0x44);
-  expect_refusal(patched(file, style + 6, {255, 255}), "more layers than the file can hold");
-  expect_refusal(patched(file, style + 14, {0x11}), "precincts of less than 16 pixels");
+  expect_refusal(patched(file, style + 6, {255, 255}), "more packets than the file can hold");
+  const File large = patched(patched(file, width, {0, 1, 0, 0, 0, 1, 0, 0}), tile_width, {0, 1, 0, 0, 0, 1, 0, 0});
+  expect_refusal(large, "more packets than the file can hold");
+  expect_refusal(patched(large, style + 14, {255}), "the size of 65536 x 65536 pixels is out of range");
+  expect_refusal(patched(file, style + 10, {0, 0}), "code blocks of less than 256 samples");
+  expect_refusal(patched(file, components + 3, {2}), "a first component of fewer samples than others");
   expect_refusal(patched(file, style, {0xFF, 0x75}), "a marker beyond part 1");
   const size_t part = position(file, {0xFF, 0x90});
   expect_refusal(patched(file, part + 6, {0, 0, 0, 12}), "the length of a tile");
+  File styled = file;  // the tile has the main header's coding style again
+  styled.insert(styled.begin() + std::ptrdiff_t(part + 12), file.begin() + std::ptrdiff_t(style),
+                file.begin() + std::ptrdiff_t(style + 15));
+  expect_refusal(styled, "a tile with a coding style of its own");
 }
 
 TEST(ImageFiles, UncommonCompressionsOfTiffAreRefused) {
