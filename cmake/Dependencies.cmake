@@ -7,6 +7,11 @@ find_package(OpenCL REQUIRED)
 find_library(SARDONYX_RE2 NAMES re2 REQUIRED)
 # Debian's oneDNN runs on libgomp; we link it to keep it at one thread per worker. Only the runtime file is needed.
 find_library(SARDONYX_GOMP NAMES libgomp.so.1 REQUIRED)
+# Image libraries are opened when an image is decoded (compiler/ops/image): only tests, which write files, link them.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(SARDONYX_IMAGE REQUIRED libpng libturbojpeg libtiff-4 libwebp libopenjp2)
+add_library(sardonyx_image_headers INTERFACE)
+target_include_directories(sardonyx_image_headers SYSTEM INTERFACE ${SARDONYX_IMAGE_INCLUDE_DIRS})
 # Heavy headers are system headers: their warnings are not ours.
 add_library(sardonyx_llvm INTERFACE)
 target_include_directories(sardonyx_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})

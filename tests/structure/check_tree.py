@@ -42,6 +42,11 @@ FENCED = {
     "CL": ("backends/opencl", "tests"),
     "google": ("importer",),
     "re2": ("compiler/ops/onnx",),
+    "png": ("compiler/ops/image", "tests"),
+    "turbojpeg": ("compiler/ops/image", "tests"),
+    "tiffio": ("compiler/ops/image", "tests"),
+    "webp": ("compiler/ops/image", "tests"),
+    "openjpeg": ("compiler/ops/image", "tests"),
 }
 LIBRARY = ("runtime", "compiler", "backends", "importer", "onnxifi")
 ENVIRONMENT_READER = "runtime/base/settings.cpp"

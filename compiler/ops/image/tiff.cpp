@@ -1,90 +1,148 @@
-// TIFF: a directory of tags that says where strips of rows are.
+// TIFF by libtiff: the first image of a file.
+#include <tiffio.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <memory>
+#include <new>
+
 #include "compiler/ops/image/image.h"
+#include "compiler/ops/image/library.h"
 
 namespace sardonyx::ops::image {
 namespace {
 
-enum Tag : uint32_t {
-  ImageWidth = 256,
-  ImageLength = 257,
-  BitsPerSample = 258,
-  Compression = 259,
-  Photometric = 262,
-  StripOffsets = 273,
-  SamplesPerPixel = 277,
-  RowsPerStrip = 278,
-  PlanarConfiguration = 284,
-  ColourMap = 320
+struct Libtiff {
+  Library library{tiff_library};
+  decltype(&TIFFOpenOptionsAlloc) make_options = library["TIFFOpenOptionsAlloc"];
+  decltype(&TIFFOpenOptionsFree) free_options = library["TIFFOpenOptionsFree"];
+  decltype(&TIFFOpenOptionsSetMaxSingleMemAlloc) limit_memory = library["TIFFOpenOptionsSetMaxSingleMemAlloc"];
+  decltype(&TIFFOpenOptionsSetErrorHandlerExtR) handle_errors = library["TIFFOpenOptionsSetErrorHandlerExtR"];
+  decltype(&TIFFOpenOptionsSetWarningHandlerExtR) handle_warnings = library["TIFFOpenOptionsSetWarningHandlerExtR"];
+  decltype(&TIFFClientOpenExt) open = library["TIFFClientOpenExt"];
+  decltype(&TIFFClose) close = library["TIFFClose"];
+  decltype(&TIFFGetFieldDefaulted) get = library["TIFFGetFieldDefaulted"];
+  decltype(&TIFFSetField) set = library["TIFFSetField"];
+  decltype(&TIFFRGBAImageOK) supports = library["TIFFRGBAImageOK"];
+  decltype(&TIFFReadRGBAImageOriented) read = library["TIFFReadRGBAImageOriented"];
 };
 
-class Directory {
- public:
-  explicit Directory(Bytes file) : file_(file), big_endian_(file.size() > 1 && file[0] == 'M') {
-    Reader in(file, big_endian_, 2);
-    expect(in.u16() == 42, "no TIFF");
-    in.seek(in.u32());
-    const uint32_t count = in.u16();
-    for (uint32_t i = 0; i < count; ++i) {
-      Entry entry;
-      entry.tag = in.u16(), entry.type = in.u16(), entry.count = in.u32(), entry.at = in.at();
-      in.skip(4);
-      entries_.push_back(entry);
-    }
-  }
+const Libtiff& libtiff() {
+  static const Libtiff functions;
+  return functions;
+}
 
-  // Element `index` of a tag of shorts or longs; `fallback` for index 0 of a tag that is not there.
-  uint32_t value(Tag tag, uint32_t index, uint32_t fallback) const {
-    for (const Entry& entry : entries_) {
-      if (entry.tag != tag) continue;
-      expect(index < entry.count && (entry.type == 3 || entry.type == 4), "a tag of a TIFF");
-      const size_t size = entry.type == 3 ? 2 : 4;
-      Reader in(file_, big_endian_, entry.at);
-      if (size * entry.count > 4) in.seek(in.u32());
-      in.skip(size * index);
-      return size == 2 ? in.u16() : in.u32();
-    }
-    return fallback;
-  }
+// The file as libtiff reads it, and its first complaint. Handlers are this file's own: others may use the library too.
+struct Source {
+  Bytes file;
+  uint64_t at = 0;
+  std::string error = "";
 
- private:
-  struct Entry {
-    uint32_t tag = 0, type = 0, count = 0;
-    size_t at = 0;
-  };
-  Bytes file_;
-  bool big_endian_;
-  std::vector<Entry> entries_;
+  static Source& of(thandle_t handle) { return *static_cast<Source*>(handle); }
+  static tmsize_t read(thandle_t handle, void* to, tmsize_t count) {
+    Source& source = of(handle);
+    if (source.at >= source.file.size() || count <= 0) return 0;
+    const size_t size = std::min(size_t(count), source.file.size() - size_t(source.at));
+    std::memcpy(to, source.file.data() + source.at, size);
+    source.at += size;
+    return tmsize_t(size);
+  }
+  static tmsize_t write(thandle_t, void*, tmsize_t) { return 0; }
+  static toff_t seek(thandle_t handle, toff_t offset, int whence) {
+    Source& source = of(handle);
+    source.at = offset + (whence == SEEK_CUR ? source.at : whence == SEEK_END ? source.file.size() : 0);
+    return source.at;
+  }
+  static int close(thandle_t) { return 0; }
+  static toff_t size(thandle_t handle) { return of(handle).file.size(); }
+  // libtiff 4.5 reads small tiles without compression right only where it sees the file as memory.
+  static int map(thandle_t handle, void** base, toff_t* size) {
+    *base = const_cast<uint8_t*>(of(handle).file.data());  // files opened for reading stay as they are
+    *size = of(handle).file.size();
+    return 1;
+  }
+  static void unmap(thandle_t, void*, toff_t) {}
+
+  // Nonzero: the message goes to nobody else.
+  static int keep(TIFF*, void* user, const char*, const char* format, va_list values) {
+    char text[512];
+    std::vsnprintf(text, sizeof text, format, values);
+    if (std::string& error = static_cast<Source*>(user)->error; error.empty()) error = text;
+    return 1;
+  }
+  static int ignore(TIFF*, void*, const char*, const char*, va_list) { return 1; }
 };
+
+using Tiff = std::unique_ptr<TIFF, decltype(libtiff().close)>;
+
+Tiff open(Source& source) {
+  const std::unique_ptr<TIFFOpenOptions, decltype(libtiff().free_options)> options(libtiff().make_options(),
+                                                                                   libtiff().free_options);
+  if (options == nullptr) throw std::bad_alloc();
+  // One strip or tile may be the whole image, of 16 bytes per pixel; small images may have large tiles.
+  constexpr size_t largest_tile = size_t{1} << 26;
+  libtiff().limit_memory(options.get(),
+                         tmsize_t(largest_tile + 16 * std::min(size_t{1} << 27, most_pixels(source.file))));
+  libtiff().handle_errors(options.get(), Source::keep, &source);
+  libtiff().handle_warnings(options.get(), Source::ignore, &source);
+  return {libtiff().open("image", "r", &source, Source::read, Source::write, Source::seek, Source::close, Source::size,
+                         Source::map, Source::unmap, options.get()),
+          libtiff().close};
+}
+
+// Compressions in common use whose decoders bound their memory; libjbig aborts the process when it has none left.
+constexpr uint16_t compressions[] = {COMPRESSION_NONE,      COMPRESSION_CCITTRLE,      COMPRESSION_CCITTFAX3,
+                                     COMPRESSION_CCITTFAX4, COMPRESSION_LZW,           COMPRESSION_JPEG,
+                                     COMPRESSION_DEFLATE,   COMPRESSION_ADOBE_DEFLATE, COMPRESSION_PACKBITS};
+
+// libtiff multiplies colours by alpha that says it is not yet in them; nobody asks for that here.
+void forget_alpha(TIFF* tiff) {
+  uint16_t count = 0;
+  const uint16_t* kinds = nullptr;
+  libtiff().get(tiff, TIFFTAG_EXTRASAMPLES, &count, &kinds);
+  const std::vector<uint16_t> unspecified(count, EXTRASAMPLE_UNSPECIFIED);
+  if (count > 0) libtiff().set(tiff, TIFFTAG_EXTRASAMPLES, int(count), unspecified.data());
+}
 
 }  // namespace
 
 Image decode_tiff(Bytes file) {
-  const Directory directory(file);
-  const uint32_t samples = directory.value(SamplesPerPixel, 0, 1), photometric = directory.value(Photometric, 0, 1);
-  const bool palette = photometric == 3, grey = photometric <= 1;
-  expect(directory.value(Compression, 0, 1) == 1, "a compressed TIFF");
-  expect(directory.value(PlanarConfiguration, 0, 1) == 1 && directory.value(BitsPerSample, 0, 1) == 8,
-         "samples of another kind");
-  expect(samples <= 16 && (palette || grey ? samples >= 1 : photometric == 2 && samples >= 3),
-         "colours of another kind");
-  Image image(directory.value(ImageLength, 0, 0), directory.value(ImageWidth, 0, 0), file.size() / samples);
-  const int64_t rows_per_strip = directory.value(RowsPerStrip, 0, uint32_t(image.height));
-  expect(rows_per_strip > 0, "strips without rows");
-  Reader in(file, false);
-  for (int64_t row = 0; row < image.height; ++row) {
-    if (row % rows_per_strip == 0) in.seek(directory.value(StripOffsets, uint32_t(row / rows_per_strip), 0));
-    const Bytes data = in.take(size_t(image.width) * samples);
-    for (int64_t x = 0; x < image.width; ++x) {
-      const uint8_t* from = data.data() + size_t(x) * samples;
-      for (uint32_t channel = 0; channel < 3; ++channel) {
-        uint8_t& out = image.pixel(row, x)[channel];
-        if (palette)
-          out = uint8_t(directory.value(ColourMap, channel * 256 + from[0], 0) >> 8);
-        else
-          out = !grey ? from[channel] : photometric == 0 ? uint8_t(255 - from[0]) : from[0];
-      }
+  Source source{file};
+  const Tiff tiff = open(source);
+  const auto expect_success = [&](bool success, const char* otherwise) {
+    if (!success) throw DecodeError(source.error.empty() ? otherwise : source.error);
+  };
+  expect_success(tiff != nullptr, "no TIFF");
+  uint32_t width = 0, height = 0;
+  uint16_t orientation = ORIENTATION_TOPLEFT, compression = COMPRESSION_NONE;
+  libtiff().get(tiff.get(), TIFFTAG_IMAGEWIDTH, &width);
+  libtiff().get(tiff.get(), TIFFTAG_IMAGELENGTH, &height);
+  libtiff().get(tiff.get(), TIFFTAG_ORIENTATION, &orientation);
+  libtiff().get(tiff.get(), TIFFTAG_COMPRESSION, &compression);
+  expect(std::count(std::begin(compressions), std::end(compressions), compression) > 0,
+         "a compression that is not read");
+  const bool turned = orientation >= ORIENTATION_LEFTTOP;
+  const size_t most = compression == COMPRESSION_NONE ? file.size() * 8 : most_pixels(file);
+  Image image(turned ? width : height, turned ? height : width, most);
+  forget_alpha(tiff.get());
+  char why[1024] = "";
+  if (libtiff().supports(tiff.get(), why) == 0) throw DecodeError(why);
+  // Asked for the orientation that it has, libtiff leaves rows where they are stored.
+  std::vector<uint32_t> pixels(size_t(width) * height);
+  expect_success(libtiff().read(tiff.get(), width, height, pixels.data(), orientation, 1) != 0, "damaged pixels");
+  const bool from_right = orientation == ORIENTATION_TOPRIGHT || orientation == ORIENTATION_BOTRIGHT ||
+                          orientation == ORIENTATION_RIGHTTOP || orientation == ORIENTATION_RIGHTBOT;
+  const bool from_bottom = orientation == ORIENTATION_BOTRIGHT || orientation == ORIENTATION_BOTLEFT ||
+                           orientation == ORIENTATION_RIGHTBOT || orientation == ORIENTATION_LEFTBOT;
+  for (int64_t stored_row = 0; stored_row < height; ++stored_row)
+    for (int64_t stored_column = 0; stored_column < width; ++stored_column) {
+      const uint32_t abgr = pixels[size_t(stored_row * width + stored_column)];
+      const int64_t row = turned ? stored_column : stored_row, column = turned ? stored_row : stored_column;
+      uint8_t* out =
+          image.pixel(from_bottom ? image.height - 1 - row : row, from_right ? image.width - 1 - column : column);
+      out[0] = uint8_t(TIFFGetR(abgr)), out[1] = uint8_t(TIFFGetG(abgr)), out[2] = uint8_t(TIFFGetB(abgr));
     }
-  }
   return image;
 }
 
