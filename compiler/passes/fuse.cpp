@@ -188,8 +188,11 @@ class Fuser {
     return true;
   }
 
-  // A producer under a reduction is evaluated once per element, so anything point-wise pays.
-  static bool prologue_pays(const Node& node) { return has(node, graph::Pointwise) || node.op == Op::broadcast; }
+  // A producer under a reduction is evaluated once per element, so anything point-wise pays, and so do the rows of a
+  // table that are summed (embeddings).
+  static bool prologue_pays(const Node& node) {
+    return has(node, graph::Pointwise) || node.op == Op::broadcast || node.op == Op::gather;
+  }
 
   // Would fusing evaluate an expensive producer several times per element (behind a broadcast, gather or slice that
   // reads elements more than once)?
