@@ -1,7 +1,8 @@
 // Family "pointwise": groups whose stages all are maps (arithmetic, casts, gathers, slices, transposes ...).
 //
 // Intermediate stages are inlined; outputs of equal dims share one launch. Each launch runs over the collapsed domain:
-// outer axes form the grid until the rest is a good chunk of work, the vector axis runs innermost.
+// outer axes form the grid until the rest is a good chunk of work, the vector axis runs innermost. A concatenation
+// becomes one loop per piece instead of a choice per element.
 #include <unordered_set>
 #include "compiler/sketch/families.h"
 
@@ -11,6 +12,58 @@ namespace sardonyx::sketch {
 
 namespace {
 
+// A map whose value is another expression on each of several ranges of one axis.
+struct Pieces {
+  size_t axis = 0;
+  std::vector<Map> maps;  // over the axes from `axis` on, collapsed; the axes before are free
+};
+
+// What Select(axis < end_0, value_0, Select(axis < end_1, ...)) consists of; no maps when it is something else.
+Pieces pieces_of(const Map& map) {
+  Pieces pieces;
+  if (map.outputs.size() != 1) return pieces;
+  const Map::Output& out = map.outputs[0];
+  const auto condition_axis = [&](const Expr& value) {
+    if (value->kind != expr::Kind::Select || value->args[0]->kind != expr::Kind::Lt) return map.axes.size();
+    const Expr& variable = value->args[0]->args[0];
+    for (size_t a = 0; a < map.axes.size(); ++a)
+      if (variable->kind == expr::Kind::Var && variable->var == map.axes[a].var) return a;
+    return map.axes.size();
+  };
+  pieces.axis = condition_axis(out.value);
+  if (pieces.axis == map.axes.size()) return pieces;
+  const Axis whole = map.axes[pieces.axis];
+  Expr begin = 0;
+  for (Expr rest = out.value; rest.defined();) {
+    const bool last = condition_axis(rest) != pieces.axis;
+    const Expr end = last ? whole.extent : rest->args[0]->args[1];
+    // Ranges must follow each other; only constants are known to.
+    if (!constant(end) || *constant(end) < *constant(begin) || expr::uses_var(end, whole.var.get())) return {};
+    const Axis axis{loop_var(whole.var->name, expr::simplify(end - begin)), expr::simplify(end - begin)};
+    const expr::Substitution moved{{whole.var.get(), begin + Expr(axis.var)}};
+    Map piece;
+    piece.axes = {axis};
+    piece.axes.insert(piece.axes.end(), map.axes.begin() + long(pieces.axis) + 1, map.axes.end());
+    tensor::Index index;
+    for (const Expr& e : out.index) index.push_back(tensor::substitute_shared(e, moved));
+    piece.outputs.push_back({out.buffer, index, tensor::substitute_shared(last ? rest : rest->args[1], moved)});
+    if (!expr::is_const(axis.extent, 0)) pieces.maps.push_back(collapse(piece));
+    begin = end;
+    rest = last ? Expr() : rest->args[2];
+  }
+  return pieces;
+}
+
+double cost_of(const Map& map, const Target& target) {
+  const Pieces pieces = pieces_of(map);
+  if (pieces.maps.empty()) return double(typical_points(map.axes)) * choose_vector(map, target).ns_per_point;
+  double ns = 0;
+  for (const Map& piece : pieces.maps)
+    ns += double(typical_points(piece.axes)) * choose_vector(piece, target).ns_per_point + 3;
+  for (size_t a = 0; a < pieces.axis; ++a) ns *= double(typical(map.axes[a].extent));
+  return ns;
+}
+
 std::vector<Proposal> propose(const Problem& problem, const Target& target, std::string* why) {
   auto maps = pointwise_maps(problem.program);
   if (auto* refusal = std::get_if<Refusal>(&maps)) {
@@ -19,7 +72,7 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
   }
   double ns = 0;
   for (const Map& map : std::get<0>(maps)) {
-    ns += double(typical_points(map.axes)) * choose_vector(map, target).ns_per_point + 20;
+    ns += cost_of(map, target) + 20;
   }
   return {{{}, ns}};
 }
@@ -83,8 +136,19 @@ tensor::LoweredKernel transpose_launch(const Program& program, Map map, const Ve
                        double(typical_points(map.axes)) * choice.ns_per_point);
 }
 
+// A grid over the axes before the pieces.
+tensor::LoweredKernel piecewise_launch(const Program& program, const Map& map, const Pieces& pieces,
+                                       const Target& target) {
+  std::vector<Stmt> loops;
+  for (const Map& piece : pieces.maps) loops.push_back(map_loops(piece, choose_vector(piece, target), target));
+  const std::vector<Axis> grid(map.axes.begin(), map.axes.begin() + long(pieces.axis));
+  return finish_kernel(program, "piecewise", grid, tensor::make_block(std::move(loops)), points_of(map.axes),
+                       cost_of(map, target));
+}
+
 // Splits the domain into a grid and the work of one index.
 tensor::LoweredKernel launch(const Program& program, Map map, const Target& target) {
+  if (const Pieces pieces = pieces_of(map); !pieces.maps.empty()) return piecewise_launch(program, map, pieces, target);
   VectorChoice choice = choose_vector(map, target);
   if (choice.axis >= 0 && choice.lanes > 1) {
     if (int crossing = crossing_axis(map, choice.axis); crossing >= 0) {

@@ -200,6 +200,38 @@ TEST(Pointwise, ConcatReadsOnlyWhatIsThere) {
   expect_both({b.finish(), {}});
 }
 
+// Parts of `extents` along each axis, one of them computed, and an expression of the whole.
+TEST(Pointwise, ConcatsRunPieceByPiece) {
+  for (size_t axis = 0; axis < 3; ++axis) {
+    for (const std::vector<int64_t>& extents : {std::vector<int64_t>{3, 5, 2}, {1, 40}, {4, 0, 4}}) {
+      ProgramBuilder b;
+      std::vector<Term> parts;
+      std::vector<int64_t> begins{0};
+      for (int64_t extent : extents) {
+        std::vector<Expr> dims{3, 4, 5};
+        dims[axis] = extent;
+        parts.push_back(b.input("part", DType::F32, dims));
+        begins.push_back(begins.back() + extent);
+      }
+      std::vector<Expr> dims{3, 4, 5};
+      dims[axis] = begins.back();
+      const auto whole = [=](const Index& index) {
+        Expr value;
+        for (size_t k = parts.size(); k-- > 0;) {
+          Index source = index;
+          source[axis] = index[axis] - Expr(begins[k]);
+          const Expr part = k == 1 ? parts[k].at(source) * expr::imm(2, DType::F32) : parts[k].at(source);
+          value = value.defined() ? expr::select(index[axis] < Expr(begins[k + 1]), part, value) : part;
+        }
+        return value;
+      };
+      b.output({DType::F32, dims, whole});
+      const Problem problem{b.finish(), {}};
+      expect_matches("pointwise", problem, random_inputs(problem.program, {}, 3), {}, 0, 0);
+    }
+  }
+}
+
 TEST(Pointwise, GatherChecksIndices) {
   ProgramBuilder b;
   Term x = b.input("x", DType::F32, {6, 20}), index = b.input("index", DType::I64, {5});
