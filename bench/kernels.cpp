@@ -1,7 +1,11 @@
 // Every way to run one layer, measured on one core: generated kernels at all points that their families propose, and
 // the vendor's library, over the same values. Prints a table, or JSON lines with --json.
 //
-//   bench_kernels conv:64,64,56,3 conv:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] product:128,3072,768 ... [--cold] [--json]
+//   bench_kernels conv:64,64,56,3 conv:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] product:128,3072,768 rows:128,3072,768 ...
+//   [--cold]
+//                 [--json]
+//
+// `rows` is a product whose number of rows only the run knows.
 //
 // --cold cycles through copies of the weights that no cache holds together, as a whole network does. A figure is the
 // best of several repetitions. GFLOP/s count multiplications of a direct sum, whatever the algorithm, and padding.
@@ -40,6 +44,7 @@ struct Layer {
   std::unique_ptr<graph::Graph> graph;
   const graph::Node* group = nullptr;
   double flops = 0;
+  std::unordered_map<const expr::Variable*, int64_t> symbols{};
 };
 
 Tensor random_tensor(Dims dims) {
@@ -58,11 +63,11 @@ std::vector<int64_t> numbers(const std::string& text) {
 }
 
 // A convolution with bias and Relu, padded to keep its size.
-graph::Value* add_convolution(graph::Graph& graph, const std::vector<int64_t>& n, double& flops) {
+graph::Value* add_convolution(Layer& layer, const std::vector<int64_t>& n) {
   const int64_t ic = n.at(0), oc = n.at(1), size = n.at(2), kernel = n.at(3), stride = n.size() > 4 ? n[4] : 1,
                 groups = n.size() > 5 ? n[5] : 1;
-  graph::Builder b(graph);
-  graph::Value* x = graph.body().add_parameter({DType::F32, {1, ic, size, size}, {}}, "x");
+  graph::Builder b(*layer.graph);
+  graph::Value* x = layer.graph->body().add_parameter({DType::F32, {1, ic, size, size}, {}}, "x");
   graph::ConvAttrs attrs;
   attrs.strides = {stride, stride};
   attrs.dilations = {1, 1};
@@ -72,16 +77,22 @@ graph::Value* add_convolution(graph::Graph& graph, const std::vector<int64_t>& n
   y = b.add(y, b.constant(random_tensor({1, oc, 1, 1})));
   y = b.maximum(y, b.scalar_like(y, 0));
   const double out = double(*expr::as_int(y->type.dims[2]) * *expr::as_int(y->type.dims[3]));
-  flops = 2 * out * double(oc * ic / groups * kernel * kernel);
+  layer.flops = 2 * out * double(oc * ic / groups * kernel * kernel);
   return y;
 }
 
 // A product of matrices, M x K by a constant K x N, with bias.
-graph::Value* add_product(graph::Graph& graph, const std::vector<int64_t>& n, double& flops) {
-  graph::Builder b(graph);
-  graph::Value* x = graph.body().add_parameter({DType::F32, {n.at(0), n.at(2)}, {}}, "x");
+template <bool open>
+graph::Value* add_product(Layer& layer, const std::vector<int64_t>& n) {
+  graph::Builder b(*layer.graph);
+  expr::Expr rows = n.at(0);
+  if (open) {
+    rows = layer.graph->symbol("M");
+    layer.symbols[rows->var.get()] = n[0];
+  }
+  graph::Value* x = layer.graph->body().add_parameter({DType::F32, {rows, n.at(2)}, {}}, "x");
   graph::Value* y = b.matmul(x, b.constant(random_tensor({n[2], n.at(1)})));
-  flops = 2.0 * double(n[0] * n[1] * n[2]);
+  layer.flops = 2.0 * double(n[0] * n[1] * n[2]);
   return b.add(y, b.constant(random_tensor({n[1]})));
 }
 
@@ -91,10 +102,13 @@ Layer make_layer(const std::string& text) {
   layer.graph = std::make_unique<graph::Graph>();
   const size_t colon = text.find(':');
   const std::string kind = text.substr(0, colon);
-  require(colon != std::string::npos && (kind == "conv" || kind == "product"), Status::InvalidName, "'", text,
-          "' is no conv:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] and no product:M,N,K");
-  const auto add = kind == "conv" ? add_convolution : add_product;
-  layer.graph->set_outputs({add(*layer.graph, numbers(text.substr(colon + 1)), layer.flops)}, {"y"});
+  const auto add = kind == "conv"      ? add_convolution
+                   : kind == "product" ? add_product<false>
+                   : kind == "rows"    ? add_product<true>
+                                       : nullptr;
+  require(colon != std::string::npos && add, Status::InvalidName, "'", text,
+          "' is no conv:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]], product:M,N,K or rows:M,N,K");
+  layer.graph->set_outputs({add(layer, numbers(text.substr(colon + 1)))}, {"y"});
   passes::PassContext context;
   passes::run_passes(*layer.graph, passes::pipeline(), context);
   for (const auto& node : layer.graph->body().nodes())
@@ -127,7 +141,8 @@ std::vector<Candidate> candidates_of(const Layer& layer, const tensor::Target& t
 // A compiled group with memory for its operands; of what is packed, `copies`.
 class Subject {
  public:
-  Subject(const Layer& layer, const Candidate& candidate, CompiledGroup code, bool cold) : code_(std::move(code)) {
+  Subject(const Layer& layer, const Candidate& candidate, CompiledGroup code, bool cold)
+      : code_(std::move(code)), symbols_(layer.symbols) {
     const graph::Node& group = *layer.group;
     for (size_t i = 0; i < group.operands.size(); ++i) {
       const Tensor* constant = group.operand(int(i))->constant();
@@ -152,7 +167,7 @@ class Subject {
     for (const auto& temporary : code_.temporaries) operands_.push_back({filled(temporary.dtype, temporary.dims)});
     for (const auto& launch : code_.launches) {
       std::vector<int64_t>& dims = dims_.emplace_back();
-      for (const expr::Expr& dim : launch.dims) dims.push_back(expr::evaluate(dim, {}));
+      for (const expr::Expr& dim : launch.dims) dims.push_back(expr::evaluate(dim, symbols_));
       invocations_.push_back(launch.kernel->prepare(dims));
       scratch_.reserve(invocations_.back()->scratch_bytes);
     }
@@ -174,9 +189,9 @@ class Subject {
   }
 
  private:
-  static Tensor filled(DType dtype, const std::vector<expr::Expr>& dims) {
+  Tensor filled(DType dtype, const std::vector<expr::Expr>& dims) const {
     Dims extents;
-    for (const expr::Expr& dim : dims) extents.push_back(expr::evaluate(dim, {}));
+    for (const expr::Expr& dim : dims) extents.push_back(expr::evaluate(dim, symbols_));
     if (dtype == DType::F32) return random_tensor(std::move(extents));
     Tensor tensor(dtype, std::move(extents));
     std::fill_n(tensor.raw(), tensor.bytes(), uint8_t{0});
@@ -184,6 +199,7 @@ class Subject {
   }
 
   CompiledGroup code_;
+  std::unordered_map<const expr::Variable*, int64_t> symbols_;
   std::vector<std::vector<Tensor>> operands_;  // each in one or more copies
   std::vector<std::vector<int64_t>> dims_;     // per launch
   std::vector<std::shared_ptr<const runtime::Invocation>> invocations_;
@@ -241,7 +257,7 @@ int main(int argc, char** argv) {
   std::vector<std::string> layers;
   std::string only;
   bool cold = false, json = false;
-  app.add_option("layers", layers, "conv:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] or product:M,N,K")->required();
+  app.add_option("layers", layers, "conv:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] product:M,N,K or rows:M,N,K")->required();
   app.add_option("--only", only, "candidates whose family and point contain this text");
   app.add_flag("--cold", cold, "weights from memory");
   app.add_flag("--json", json, "a JSON object per line");

@@ -37,8 +37,9 @@ Pieces pieces_of(const Map& map) {
   for (Expr rest = out.value; rest.defined();) {
     const bool last = condition_axis(rest) != pieces.axis;
     const Expr end = last ? whole.extent : rest->args[0]->args[1];
-    // Ranges must follow each other; only constants are known to.
-    if (!constant(end) || *constant(end) < *constant(begin) || expr::uses_var(end, whole.var.get())) return {};
+    // Ranges must follow each other, within the axis.
+    if (expr::uses_var(end, whole.var.get()) || !expr::prove(begin <= end) || !expr::prove(end <= whole.extent))
+      return {};
     const Axis axis{loop_var(whole.var->name, expr::simplify(end - begin)), expr::simplify(end - begin)};
     const expr::Substitution moved{{whole.var.get(), begin + Expr(axis.var)}};
     Map piece;

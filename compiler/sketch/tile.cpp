@@ -37,6 +37,7 @@ void split_conjunction(const Expr& e, std::vector<Expr>& parts) {
 }
 
 constexpr int64_t prefetch_bytes = 8192;
+constexpr int64_t rows_at_the_end = 4;    // of tiles behind the last whole one, when the rows are counted at run time
 constexpr int64_t most_edge_copies = 48;  // keeps code, and the time to compile it, bounded
 
 // One reduction loop: its variable runs over [low, high) of the full extent.
@@ -546,12 +547,20 @@ class TileBuilder {
     Expr groups = expr::simplify(expr::ceil_div(blocks, per_group));
     set_groups(groups);
     VarPtr i = loop_var("tile", per_group), row = loop_var("row0", row_.extent);
-    Expr start = (Expr(group_) * per_group + Expr(i)) * shape_.rows;
+    const Expr ordinal = Expr(group_) * per_group + Expr(i);
+    Expr start = ordinal * shape_.rows;
+    if (panels_outermost()) t.ordinal = ordinal;
     Tile full = t, last = t;
-    full.row0 = last.row0 = Expr(row);
+    full.row0 = Expr(row);
+    // What is left takes small tiles: a large one would compute mostly nothing.
+    last.rows = std::min<int64_t>(shape_.rows, rows_at_the_end);
     last.clamp = true;
-    Stmt body = tensor::make_if(Expr(row) + Expr(shape_.rows) <= row_.extent, tile_code(full), tile_code(last));
-    body = tensor::make_if(Expr(row) < row_.extent, body);
+    const Expr left = row_.extent - Expr(row);
+    const VarPtr small = loop_var("small", expr::ceil_div(shape_.rows, last.rows));
+    last.row0 = Expr(row) + Expr(small) * last.rows;
+    const Stmt rest =
+        tensor::make_for(ForKind::Serial, small, expr::ceil_div(expr::max(left, 0), last.rows), tile_code(last));
+    Stmt body = tensor::make_if(Expr(shape_.rows) <= left, tile_code(full), rest);
     return tensor::make_for(ForKind::Serial, i, per_group, tensor::make_let(row, start, body));
   }
 
@@ -659,7 +668,9 @@ class TileBuilder {
     for (const sketch::Packed& p : packed_) more.push_back(p.buffer);
     // Unused rows of a tile are computed too.
     Expr points = points_of(outer) * vector_.extent * points_of(tile_.reduce_axes);
-    if (row_.var) points = points * expr::ceil_div(row_.extent, shape_.rows) * shape_.rows;
+    const int64_t step =
+        row_.var && constant(row_.extent) ? shape_.rows : std::min<int64_t>(shape_.rows, rows_at_the_end);
+    if (row_.var) points = points * expr::ceil_div(row_.extent, step) * step;
     lowered.launches.push_back(
         finish_kernel(*tile_.program, name, real, code, points, tile_cost(tile_, shape_, target_), more));
     lowered.packed = packed_;

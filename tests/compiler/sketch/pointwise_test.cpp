@@ -232,6 +232,23 @@ TEST(Pointwise, ConcatsRunPieceByPiece) {
   }
 }
 
+TEST(Pointwise, ConcatsOfOpenDimsRunPieceByPiece) {
+  const auto past = expr::make_var("past", {0, INT64_MAX, 1}), now = expr::make_var("now", {0, INT64_MAX, 1});
+  for (const auto& [old_extent, new_extent] : {std::pair<int64_t, int64_t>{5, 1}, {0, 7}, {3, 0}}) {
+    ProgramBuilder b;
+    Term x = b.input("x", DType::F32, {2, Expr(past), 9}), y = b.input("y", DType::F32, {2, Expr(now), 9});
+    b.output({DType::F32, {2, Expr(past) + Expr(now), 9}, [=](const Index& i) {
+                return expr::select(i[1] < Expr(past), x.at(i), y.at({i[0], i[1] - Expr(past), i[2]}));
+              }});
+    Problem problem{b.finish(), {}};
+    problem.program.symbols = {past, now};
+    const std::vector<int64_t> symbols{old_extent, new_extent};
+    expect_matches("pointwise", problem, random_inputs(problem.program, symbols, 3), symbols, 0, 0);
+    auto lowered = sketch::family_of("pointwise")->lower(problem, {}, cpu::host_target());
+    EXPECT_EQ(std::get<Lowered>(lowered).launches.at(0).name, "piecewise");
+  }
+}
+
 TEST(Pointwise, GatherChecksIndices) {
   ProgramBuilder b;
   Term x = b.input("x", DType::F32, {6, 20}), index = b.input("index", DType::I64, {5});
