@@ -89,14 +89,17 @@ std::optional<Shape> shape_of(const Node& group, const Node& anchor, const backe
   return shape;
 }
 
-// One image on one core.
+// One image on one core, by bench_kernels: products with padded channels, and the start and end of every sum.
 double cost_of(const Shape& shape, const std::vector<int64_t>& out_dims, const backends::Target& target) {
-  double weights = double(shape.in / shape.groups * shape.out);
+  double weights = double(shape.in / shape.groups * shape.out_padded());
   for (int64_t k : shape.kernel) weights *= double(k);
-  double work = 2 * weights;
-  for (int64_t d : out_dims) work *= double(d);
-  double efficiency = shape.depthwise() ? 0.3 : shape.planar_input ? 0.7 : 0.85;
-  return 1500 + work / (target.flops_per_ns * efficiency) + 4 * weights / target.bytes_per_ns * 0.2;
+  double outputs = double(shape.out_padded()), pixels = 1;
+  for (int64_t d : out_dims) pixels *= double(d);
+  outputs *= pixels;
+  const double efficiency = shape.depthwise() ? 0.3 : shape.planar_input ? 0.65 : 0.8;
+  constexpr double multiply_adds_per_output = 10;
+  return 1500 + 2 * weights * pixels / (target.flops_per_ns * efficiency) +
+         2 * outputs * multiply_adds_per_output / target.flops_per_ns + 4 * weights / target.bytes_per_ns * 0.2;
 }
 
 std::vector<int64_t> out_dims_of(const Shape& shape, const std::vector<int64_t>& in_dims) {
