@@ -18,7 +18,7 @@ using expr::Kind;
 
 namespace {
 
-constexpr int64_t fewest_channels = 32;  // below, the transforms cost more than they save
+constexpr int64_t fewest_inputs = 16, fewest_outputs = 32;  // below, the transforms cost more than they save
 
 int lanes_of(const Target& target) { return std::max(1, target.vector_bytes / 4); }
 
@@ -174,7 +174,7 @@ std::variant<WinogradProblem, Refusal> winograd_problem(const Problem& problem, 
   const int64_t lanes = lanes_of(target);
   const auto ic = constant(inputs.extent), oc = constant(result.channel.extent);
   if (!ic || !oc || *ic % lanes != 0 || *oc % lanes != 0) return Refusal{"channels are no whole vectors"};
-  if (*ic < fewest_channels || *oc < fewest_channels) return Refusal{"few channels"};
+  if (*ic < fewest_inputs || *oc < fewest_outputs) return Refusal{"few channels"};
   for (const Axis& row : tile.axes) {
     for (const Axis& column : tile.axes) {
       const bool known = result.row.var != nullptr || row.var == column.var || row.var == result.channel.var ||
