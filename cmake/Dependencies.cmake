@@ -16,8 +16,12 @@ target_include_directories(sardonyx_image_headers SYSTEM INTERFACE ${SARDONYX_IM
 add_library(sardonyx_llvm INTERFACE)
 target_include_directories(sardonyx_llvm SYSTEM INTERFACE ${LLVM_INCLUDE_DIRS})
 target_compile_definitions(sardonyx_llvm INTERFACE ${LLVM_DEFINITIONS_LIST})
-target_link_libraries(sardonyx_llvm INTERFACE LLVM-19)
+# Static: no other LLVM in the process can clash with it, the library needs no package of LLVM at run time, and what it
+# does not use costs no memory. Tests, which are many, share Debian's library.
+llvm_map_components_to_libnames(SARDONYX_LLVM_STATIC x86codegen x86asmparser x86desc x86info passes orcjit jitlink)
 target_link_directories(sardonyx_llvm INTERFACE ${LLVM_LIBRARY_DIRS})
+target_link_libraries(sardonyx_llvm INTERFACE
+  $<IF:$<BOOL:$<TARGET_PROPERTY:SARDONYX_STATIC_LLVM>>,${SARDONYX_LLVM_STATIC},LLVM-19>)
 if(SARDONYX_BUILD_TESTS)
   find_package(GTest REQUIRED)
 endif()
