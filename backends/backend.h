@@ -115,7 +115,8 @@ class Backend {
 
 // The backends built in. Immutable after first use.
 const std::vector<const Backend*>& registry();
-// Devices of all backends in the order of their discover(). Probed once per process. What hosts choose from is made of
+// Devices of all backends that Settings::devices does not leave out, in the order of their discover(); the host always.
+// Probed once per process. What hosts choose from is made of
 // them in choices.h.
 const std::vector<DeviceInfo>& devices();
 const Backend& backend_of(const DeviceInfo& device);

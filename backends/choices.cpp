@@ -12,8 +12,6 @@ namespace sardonyx::backends {
 
 namespace {
 
-constexpr const char* heterogeneous_name = "hetero";
-
 // All devices as one. Figures add up; copies to and from the host are those of its slowest device.
 DeviceInfo together(const std::vector<DeviceInfo>& devices) {
   DeviceInfo info;

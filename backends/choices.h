@@ -13,6 +13,8 @@
 
 namespace sardonyx::backends {
 
+inline constexpr const char* heterogeneous_name = "hetero";
+
 struct BackendChoice {
   std::string name;
   DeviceInfo info;                  // what onnxGetBackendInfo tells, but for figures: see described()

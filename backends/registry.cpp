@@ -1,4 +1,8 @@
+#include <set>
+#include <sstream>
+
 #include "backends/backend.h"
+#include "backends/choices.h"
 #include "backends/cpu/backend.h"
 #include "backends/opencl/backend.h"
 #include "backends/plugin/loader.h"
@@ -26,9 +30,28 @@ const std::vector<const Backend*>& registry() {
 
 namespace {
 
+// Backends that SARDONYX_DEVICES leaves out need not load their drivers. Empty: all are wanted, also when it names
+// nothing that there is.
+std::set<std::string, std::less<>> wanted_backends() {
+  std::set<std::string, std::less<>> wanted;
+  bool known = false;
+  std::istringstream names(settings_from_environment().devices);
+  for (std::string name; std::getline(names, name, ',');) {
+    if (name == heterogeneous_name) return {};
+    const std::string backend = name.substr(0, name.find(':'));
+    for (const Backend* there : registry()) known |= there->name() == backend;
+    wanted.insert(backend);
+  }
+  if (!known) return {};
+  wanted.emplace(cpu::backend().name());  // the host, which every choice has
+  return wanted;
+}
+
 std::vector<DeviceInfo> probe() {
   std::vector<DeviceInfo> found;
+  const auto wanted = wanted_backends();
   for (const Backend* backend : registry()) {
+    if (!wanted.empty() && !wanted.contains(backend->name())) continue;
     try {
       int number = 0;
       for (DeviceInfo& device : backend->discover()) {

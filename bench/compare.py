@@ -54,6 +54,7 @@ class Peer:
     def __init__(self, name, folder, arguments, threads):
         # Everything but the threads asked for is left to the engine: no variable of the shell may shape the result.
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("SARDONYX_", "OMP_", "ORT_"))}
+        environment["SARDONYX_DEVICES"] = "cpu"  # as the peer: drivers of other devices take memory
         self.name = name
         self.process = subprocess.Popen(
             [sys.executable, __file__, "--worker", name, "--library", arguments.library, "--threads", str(threads), folder],
