@@ -72,6 +72,11 @@ class TileBuilder {
   }
 
  private:
+  // [panels][axes around the reduction][its loops][lanes].
+  struct PackedOperand {
+    sketch::Packed panels;
+    std::vector<Axis> around;
+  };
   struct RunTimePanel {
     BufferPtr buffer;
     Stmt fill;
@@ -238,9 +243,13 @@ class TileBuilder {
     for (const Expr& load : distinct_nodes(body_, Kind::Load)) {
       Expr offset = flat_offset(*load->buffer, load->args);
       if (!mentions(offset, vector_.var)) continue;
+      // Other axes, such as that of groups, become steps around the reduction.
       bool only_steps = true, row = mentions(offset, row_.var);
+      std::vector<Axis> around;
       for (const Axis& axis : tile_.axes) {
-        if (axis.var != vector_.var && mentions(offset, axis.var)) only_steps = false;
+        if (axis.var == vector_.var || !mentions(offset, axis.var)) continue;
+        around.push_back(axis);
+        only_steps = only_steps && axis.var != row_.var && constant(axis.extent);
       }
       int input = -1;
       for (size_t i = 0; i < tile_.program->inputs.size(); ++i) {
@@ -249,13 +258,15 @@ class TileBuilder {
       Index at;
       for (const Axis& step : steps) at.emplace_back(step.var);
       if (input >= 0 && only_steps && panels) {
+        std::vector<Axis> all_steps = around;
+        all_steps.insert(all_steps.end(), steps.begin(), steps.end());
         int64_t count = (*constant(vector_.extent) + panel_width_ - 1) / panel_width_;
-        if (auto plan = plan_panels(load, vector_, steps, count, panel_width_)) {
+        if (auto plan = plan_panels(load, vector_, all_steps, count, panel_width_)) {
           BufferPtr buffer = make_buffer(load->buffer->name + "_packed", load->buffer->dtype, panel_dims(*plan),
                                          Buffer::Scope::Global);
           packed_.push_back(
-              {input, buffer, [plan = *plan](const Tensor& source) { return pack_panels(plan, source); }});
-          replace(load, expr::load(buffer, in_panels(Expr(panel_), std::move(at), Expr(q_))));
+              {{input, buffer, [plan = *plan](const Tensor& source) { return pack_panels(plan, source); }}, around});
+          replace(load, expr::load(buffer, in_panels(packed_.back(), Expr(panel_), std::move(at), Expr(q_))));
           continue;
         }
       }
@@ -304,15 +315,17 @@ class TileBuilder {
         divides_ = divides_ || (is_integer(e->type.dtype) && !loads_of(e->args[1]).empty());
   }
 
-  // Where packed constants keep lane q of a tile: its panel, the reduction indices, its lane in the panel.
-  Index in_panels(const Expr& tile, Index steps, const Expr& q) const {
+  // Where a packed constant keeps lane q of a tile: its panel, the axes around, the reduction indices, its lane.
+  Index in_panels(const PackedOperand& operand, const Expr& tile, Index steps, const Expr& q) const {
+    for (size_t i = operand.around.size(); i-- > 0;) steps.insert(steps.begin(), Expr(operand.around[i].var));
     steps.insert(steps.begin(), tile * (width_ / panel_width_) + q / panel_width_);
     steps.push_back(q % panel_width_);
     return steps;
   }
 
   bool is_packed(const BufferPtr& buffer) const {
-    return std::any_of(packed_.begin(), packed_.end(), [&](const sketch::Packed& p) { return p.buffer == buffer; });
+    return std::any_of(packed_.begin(), packed_.end(),
+                       [&](const PackedOperand& p) { return p.panels.buffer == buffer; });
   }
 
   void replace(const Expr& from, const Expr& to) {
@@ -377,23 +390,24 @@ class TileBuilder {
     // Few rows stream the panels from memory: ask for what comes two pages later, which hardware prefetchers, stopping
     // at page ends, do not.
     if (t.rows <= 4 && !taps.empty()) {
-      for (const sketch::Packed& p : packed_) {
+      for (const PackedOperand& p : packed_) {
         Index ahead;
         for (const Loop& l : loops_) ahead.push_back(taps.at(l.axis.var.get()));
-        int64_t row_bytes = panel_width_ * int64_t(size_of(p.buffer->dtype));
+        int64_t row_bytes = panel_width_ * int64_t(size_of(p.panels.buffer->dtype));
         ahead.back() = ahead.back() + Expr(std::max<int64_t>(1, prefetch_bytes / row_bytes));
         VarPtr j = loop_var("j", t.vectors);
-        ahead = in_panels(Expr(panel_), std::move(ahead), Expr(j) * shape_.lanes);
-        parts.push_back(tensor::make_for(ForKind::Unrolled, j, t.vectors, tensor::make_prefetch(p.buffer, ahead)));
+        ahead = in_panels(p, Expr(panel_), std::move(ahead), Expr(j) * shape_.lanes);
+        parts.push_back(
+            tensor::make_for(ForKind::Unrolled, j, t.vectors, tensor::make_prefetch(p.panels.buffer, ahead)));
       }
     }
     // Each row tile asks for a part of the next panel, so that it lies in L2 when its turn comes.
     if (t.ordinal.defined() && t.rows > 4 && !taps.empty()) {
-      for (const sketch::Packed& p : packed_) {
+      for (const PackedOperand& p : packed_) {
         Index next;
         for (const Loop& l : loops_) next.push_back(taps.at(l.axis.var.get()));
-        next = in_panels(Expr(panel_) + 1, std::move(next), t.ordinal % shape_.nv * shape_.lanes);
-        parts.push_back(tensor::make_prefetch(p.buffer, next));
+        next = in_panels(p, Expr(panel_) + 1, std::move(next), t.ordinal % shape_.nv * shape_.lanes);
+        parts.push_back(tensor::make_prefetch(p.panels.buffer, next));
       }
     }
     return tensor::make_block(std::move(parts));
@@ -626,7 +640,7 @@ class TileBuilder {
   // The larger operand is walked once: its panels run outermost.
   bool panels_outermost() const {
     double vector_bytes = 0, other_bytes = 0;
-    for (const sketch::Packed& p : packed_) vector_bytes += typical_bytes(*p.buffer);
+    for (const PackedOperand& p : packed_) vector_bytes += typical_bytes(*p.panels.buffer);
     for (const Expr& load : distinct_nodes(tile_.body, Kind::Load)) {
       if (!mentions(flat_offset(*load->buffer, load->args), vector_.var)) other_bytes += typical_bytes(*load->buffer);
     }
@@ -665,7 +679,7 @@ class TileBuilder {
     if (group_ && expr::is_const(groups_, 1)) code = tensor::substitute(code, {{group_.get(), Expr(0)}});
     Lowered lowered;
     std::vector<BufferPtr> more;
-    for (const sketch::Packed& p : packed_) more.push_back(p.buffer);
+    for (const PackedOperand& p : packed_) more.push_back(p.panels.buffer);
     // Unused rows of a tile are computed too.
     Expr points = points_of(outer) * vector_.extent * points_of(tile_.reduce_axes);
     const int64_t step =
@@ -673,7 +687,7 @@ class TileBuilder {
     if (row_.var) points = points * expr::ceil_div(row_.extent, step) * step;
     lowered.launches.push_back(
         finish_kernel(*tile_.program, name, real, code, points, tile_cost(tile_, shape_, target_), more));
-    lowered.packed = packed_;
+    for (const PackedOperand& p : packed_) lowered.packed.push_back(p.panels);
     return lowered;
   }
 
@@ -689,7 +703,7 @@ class TileBuilder {
   std::vector<Loop> loops_;
   std::vector<Expr> row_conditions_;
   std::vector<size_t> row_loops_;  // loops that row conditions mention: at most one
-  std::vector<sketch::Packed> packed_;
+  std::vector<PackedOperand> packed_;
   std::vector<RunTimePanel> run_time_panels_;
   bool loads_outside_ = false;
   bool divides_ = false;  // integers by what was loaded

@@ -1,5 +1,6 @@
 // Recognises programs that the tile engine runs, and chooses the axes.
 #include <algorithm>
+#include <set>
 #include <unordered_set>
 
 #include "compiler/sketch/tile.h"
@@ -98,6 +99,43 @@ std::optional<Inversion> invert(const Stage& reader, const Index& index, const s
   return result;
 }
 
+// The size of the groups that an axis counts through, as of a grouped convolution: the only divisor of its variable in
+// `body` that is no block of a layout (then the remainder would occur, too). Nothing when there is none.
+std::optional<int64_t> group_size(const Axis& axis, const Expr& body) {
+  const auto extent = constant(axis.extent);
+  std::set<int64_t> divisors, blocks;
+  expr::visit(body, [&](const Expr& x) {
+    if ((x->kind != Kind::Div && x->kind != Kind::Mod) || x->args[0]->kind != Kind::Var || x->args[0]->var != axis.var)
+      return true;
+    const int64_t divisor = expr::as_int(x->args[1]).value_or(0);
+    (x->kind == Kind::Div ? divisors : blocks).insert(divisor);
+    return true;
+  });
+  for (int64_t block : blocks) divisors.erase(block);
+  if (!extent || divisors.size() != 1) return std::nullopt;
+  const int64_t size = *divisors.begin();
+  return size > 1 && size < *extent && *extent % size == 0 ? std::optional(size) : std::nullopt;
+}
+
+// Gives groups an axis of their own, so that what the points of a group share is the same for a whole tile.
+void split_groups(Map& map, const Expr& body) {
+  for (size_t a = 0; a < map.axes.size(); ++a) {
+    const Axis whole = map.axes[a];
+    const auto size = group_size(whole, body);
+    if (!size) continue;
+    const Expr count = expr::simplify(whole.extent / *size);
+    const Axis group{loop_var(whole.var->name + "g", count), count}, inner{loop_var(whole.var->name, *size), *size};
+    const expr::Substitution at{{whole.var.get(), Expr(group.var) * *size + Expr(inner.var)}};
+    for (Map::Output& out : map.outputs) {
+      for (Expr& e : out.index) e = tensor::simplify_index(tensor::substitute_shared(e, at), {});
+      out.value = tensor::simplify_index(tensor::substitute_shared(out.value, at), {});
+    }
+    map.axes[a] = group;
+    map.axes.insert(map.axes.begin() + long(a) + 1, inner);
+    ++a;
+  }
+}
+
 }  // namespace
 
 std::variant<TileProblem, Refusal> tile_problem(const Problem& problem) {
@@ -187,6 +225,7 @@ std::variant<TileProblem, Refusal> tile_problem(const Problem& problem) {
   Map map{fresh, stores};
   map.outputs.push_back({tile.result, own, tensor::substitute_shared(anchor->body, renamed)});
   map = collapse(map);
+  split_groups(map, map.outputs.back().value);
   for (const Axis& axis : map.axes)
     if (expr::is_const(axis.extent, 0)) return Refusal{"an axis has no points"};
   tile.axes = map.axes;
