@@ -143,6 +143,8 @@ class Graph {
   // Bodies of loops that were built again because an iteration changes types. Nested loops multiply them: see
   // max_rebuilt_bodies.
   int64_t rebuilt_bodies = 0;
+  // Nodes that gradients went through. Gradients of gradients multiply them.
+  int64_t differentiated_nodes = 0;
 
  private:
   std::unique_ptr<Region> body_;
