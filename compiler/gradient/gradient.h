@@ -28,6 +28,6 @@ using Function = std::function<Value*(Builder& builder, const std::vector<Value*
 std::vector<Value*> gradients(Builder& b, const std::vector<Value*>& xs, const Function& f);
 
 // Gradients of gradients multiply nodes; more in one graph are refused (UnsupportedShape).
-inline constexpr int64_t max_differentiated_nodes = 200'000;
+inline constexpr int64_t max_differentiated_nodes = 100'000;
 
 }  // namespace sardonyx::gradient

@@ -118,12 +118,13 @@ TEST_P(Rules, FirstDerivativeEqualsCentralDifferences) { expect_central_differen
 TEST_P(Rules, SecondDerivativeEqualsCentralDifferences) { expect_central_differences(2); }
 
 TEST_P(Rules, CompiledEqualsInterpreted) {
-  for (bool symbolic : {false, true}) {
-    if (symbolic && test_.is_static) continue;
-    auto graph = graph_of(test_, DType::F32, symbolic,
-                          [&](Builder& b, const Values& xs) { return derivative(b, test_, xs, 1); });
-    driver::expect_compiled_equals_interpreted(*graph, inputs_of(test_, DType::F32), Policy::Auto, 1e-5);
-  }
+  for (int order : {1, 2})
+    for (bool symbolic : {false, true}) {
+      if (symbolic && test_.is_static) continue;
+      auto graph = graph_of(test_, DType::F32, symbolic,
+                            [&](Builder& b, const Values& xs) { return derivative(b, test_, xs, order); });
+      driver::expect_compiled_equals_interpreted(*graph, inputs_of(test_, DType::F32), Policy::Auto, 1e-5);
+    }
 }
 
 std::string name_of(const testing::TestParamInfo<size_t>& info) {
