@@ -447,7 +447,7 @@ class GraphImporter {
     std::vector<NodeAt> dependent, between;
     for (const ValueScope* scope : scopes) {
       revisited_ += scope->nodes->size();
-      require(revisited_ <= max_revisited_nodes, Status::InvalidModel, "gradients go through more than ",
+      require(revisited_ <= max_revisited_nodes, Status::UnsupportedShape, "gradients go through more than ",
               max_revisited_nodes, " nodes, counting those of gradients of gradients");
       for (int i = 0; i < scope->nodes->size(); ++i) {
         bool depends = false;
@@ -483,9 +483,15 @@ class GraphImporter {
     const Place target = place_of(scope, y);
     const std::vector<NodeAt> between = nodes_between(scopes, given, target);
 
-    require(gradient_depth_ < max_gradient_depth, Status::UnsupportedShape, "gradients of gradients beyond the order ",
-            max_gradient_depth);
-    ++gradient_depth_;
+    struct Depth {
+      explicit Depth(int& depth) : depth(depth) {
+        require(depth < max_gradient_depth, Status::UnsupportedShape, "gradients of gradients beyond the order ",
+                max_gradient_depth);
+        ++depth;
+      }
+      ~Depth() { --depth; }
+      int& depth;
+    } depth(gradient_depth_);
     std::deque<ValueScope> copies;
     auto next = between.begin();
     for (const ValueScope* original : scopes) {
@@ -496,6 +502,7 @@ class GraphImporter {
       for (; next != between.end() && next->scope == original; ++next) {
         const NodeProto& node = next->node();
         const std::vector<Value*> results = this->node(builder, node, next->index, copy, *copy.body);
+        if (results.empty()) throw Poisoned();  // y needs all of them
         for (int k = 0; k < node.output_size(); ++k) {
           const std::string& name = node.output(k);
           if (name.empty() || given.count({original, name})) continue;
@@ -503,7 +510,6 @@ class GraphImporter {
         }
       }
     }
-    --gradient_depth_;
     Value* result = copies.back().find(y);
     if (result == poison) throw Poisoned();
     require(result != nullptr, Status::InvalidModel, "the tensor '", printable(y), "' is omitted");
