@@ -138,6 +138,26 @@ TEST(Gradient, OfGradientsByWhatTheyDoNotName) {
   EXPECT_EQ(run(model), (Rows{{6, 8}}));
 }
 
+// Operators that are smooth where the primitives that they are made of are not.
+TEST(Gradient, OfSmoothFunctionsAtZero) {
+  ModelProto model = model_with({"softplus", "mish", "softsign", "relu"});
+  auto* g = model.mutable_graph();
+  model.mutable_opset_import(0)->set_version(18);
+  for (const char* op : {"Softplus", "Mish", "Softsign", "Relu"}) {
+    std::string output(op);
+    output[0] = char(tolower(output[0]));
+    add_node(g, op, op, {"x"}, {"y" + output});
+    add_gradient(g, "of" + output, {"x"}, {output}, {"x"}, {}, "y" + output);
+  }
+  const Rows rows = run(model, {0, 1e-20});
+  for (int64_t i = 0; i < 2; ++i) {
+    EXPECT_NEAR(rows[0][size_t(i)], 0.5, 1e-6);
+    EXPECT_NEAR(rows[1][size_t(i)], std::tanh(std::log(2.0)), 1e-6);
+    EXPECT_NEAR(rows[2][size_t(i)], 1, 1e-6);
+  }
+  EXPECT_EQ(rows[3], (std::vector<double>{0, 1}));
+}
+
 TEST(Gradient, LeavesOutputsOut) {
   ModelProto model = model_with({"dz"});
   auto* g = model.mutable_graph();
