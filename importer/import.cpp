@@ -3,13 +3,16 @@
 // A node that cannot be lowered becomes a finding and its results become unknown: of the declared type where there is
 // one, else poison, which silently spreads to the nodes that use it. So one walk finds all problems.
 #include <algorithm>
+#include <deque>
 #include <functional>
 #include <new>
+#include <set>
 #include <unordered_map>
 
 #include "compiler/ops/containers.h"
 #include "compiler/ops/lowering.h"
 #include "importer/declared_types.h"
+#include "importer/dependence.h"
 #include "importer/findings.h"
 #include "importer/limits.h"
 #include "importer/model_impl.h"
@@ -39,21 +42,27 @@ class Poisoned : public Error {
   Poisoned() : Error(Status::InternalError, "depends on a node that was not imported") {}
 };
 
+struct Body;
+
 // Values by name. A null value is an omitted operand of a function.
 struct ValueScope {
   const ValueScope* outer = nullptr;
   std::unordered_map<std::string_view, Value*> values;
+  // The nodes that define values here, and what holds for them.
+  const google::protobuf::RepeatedPtrField<NodeProto>* nodes = nullptr;
+  const Body* body = nullptr;
 
+  // The innermost scope that has the name; null when there is none.
+  const ValueScope* home(std::string_view name) const {
+    const ValueScope* scope = this;
+    while (scope && !scope->values.count(name)) scope = scope->outer;
+    return scope;
+  }
   Value* find(std::string_view name) const {
-    for (const ValueScope* scope = this; scope; scope = scope->outer) {
-      auto found = scope->values.find(name);
-      if (found != scope->values.end()) return found->second;
-    }
-    return poison;
+    const ValueScope* scope = home(name);
+    return scope ? scope->values.at(name) : poison;
   }
 };
-
-struct Body;
 
 // An attribute of a function call, with the place that a graph attribute captures from.
 struct BoundAttribute {
@@ -107,7 +116,7 @@ class GraphImporter {
     types_.emplace(*graph_, findings_, values_);
     Builder builder(*graph_);
     Body body{opsets_, "", {}};
-    ValueScope scope;
+    ValueScope scope{nullptr, {}, &model_.graph().node(), &body};
     inputs(builder, scope);
     std::vector<Value*> results = contents(builder, model_.graph(), scope, body, true);
     std::vector<std::string> names;
@@ -288,7 +297,10 @@ class GraphImporter {
       while (outputs > 0 && node.output(outputs - 1).empty()) --outputs;
       std::map<std::string, ops::Attribute> attributes = attributes_of(node, index, scope, body);
       builder.set_sources({body.path.empty() || node.name().empty() ? name : body.path + name});
-      ops::Lowering lowering(builder, name, node.op_type(), op.since, std::move(operands), attributes, outputs);
+      ops::Lowering lowering(
+          builder, name, node.op_type(), op.since, std::move(operands), attributes, outputs,
+          [&](Builder& inner, const std::vector<std::string>& names, const std::vector<Value*>& values,
+              const std::string& y) { return reevaluated(inner, scope, names, values, y); });
       if (!op.op->containers) refuse_containers(lowering);
       std::vector<Value*> results = op.lower(lowering);
       for (int k = 0; k < outputs; ++k)
@@ -384,7 +396,7 @@ class GraphImporter {
       require(arguments.size() == size_t(g.input_size()), Status::InvalidModel, "a subgraph has ", g.input_size(),
               " inputs, but its operator gives it ", arguments.size());
       Body body{around->opsets, path, around->bound};
-      ValueScope scope{outer, {}};
+      ValueScope scope{outer, {}, &g.node(), &body};
       for (int i = 0; i < g.input_size(); ++i) scope.values[g.input(i).name()] = arguments[size_t(i)];
       std::vector<Value*> results = contents(builder, g, scope, body, false);
       if (std::find(results.begin(), results.end(), poison) != results.end()) throw Poisoned();
@@ -404,13 +416,104 @@ class GraphImporter {
       if (BoundAttribute bound = resolve(attribute, scope, body); bound.attribute)
         inner.bound[attribute.name()] = bound;
 
-    ValueScope locals;
+    ValueScope locals{nullptr, {}, &f.node(), &inner};
     for (int i = 0; i < f.input_size(); ++i)
       locals.values[f.input(i)] = size_t(i) < operands.size() ? operands[size_t(i)] : nullptr;
     nodes(builder, f.node(), locals, inner, {});
     std::vector<Value*> results;
     for (const std::string& name : f.output()) results.push_back(locals.find(name));
     return results;
+  }
+
+  // ---- Gradient: nodes around it are imported again ----
+  // A tensor by its name and the scope that has it: subgraphs may use names of outer graphs anew.
+  using Place = std::pair<const ValueScope*, std::string_view>;
+  struct NodeAt {
+    const ValueScope* scope;
+    int index;
+    const NodeProto& node() const { return scope->nodes->Get(index); }
+  };
+
+  static Place place_of(const ValueScope& scope, const std::string& name) {
+    const ValueScope* home = scope.home(name);
+    require(home != nullptr, Status::InvalidModel, "there is no tensor '", printable(name), "' before the node");
+    return {home, name};
+  }
+
+  // The nodes of the scopes, which are in order, that stand between the changed tensors and y.
+  std::vector<NodeAt> nodes_between(const std::vector<const ValueScope*>& scopes, const std::set<Place>& given,
+                                    const Place& y) {
+    std::set<Place> changed = given, needed{y};
+    std::vector<NodeAt> dependent, between;
+    for (const ValueScope* scope : scopes) {
+      revisited_ += scope->nodes->size();
+      require(revisited_ <= max_revisited_nodes, Status::UnsupportedShape, "gradients go through more than ",
+              max_revisited_nodes, " nodes, counting those of gradients of gradients");
+      for (int i = 0; i < scope->nodes->size(); ++i) {
+        bool depends = false;
+        visit_reads(scope->nodes->Get(i), [&](std::string_view name) {
+          depends |= changed.count({scope->home(name), name}) != 0;
+        });
+        if (!depends) continue;
+        dependent.push_back({scope, i});
+        for (const std::string& output : scope->nodes->Get(i).output()) changed.insert({scope, output});
+      }
+    }
+    for (auto at = dependent.rbegin(); at != dependent.rend(); ++at) {
+      const auto& outputs = at->node().output();
+      const bool used = std::any_of(outputs.begin(), outputs.end(), [&](const std::string& output) {
+        const Place place{at->scope, output};
+        return needed.count(place) && !given.count(place);
+      });
+      if (!used) continue;
+      between.push_back(*at);
+      visit_reads(at->node(), [&](std::string_view name) { needed.insert({at->scope->home(name), name}); });
+    }
+    std::reverse(between.begin(), between.end());
+    return between;
+  }
+
+  // See ops::Reevaluate.
+  Value* reevaluated(Builder& builder, const ValueScope& scope, const std::vector<std::string>& names,
+                     const std::vector<Value*>& values, const std::string& y) {
+    std::vector<const ValueScope*> scopes;
+    for (const ValueScope* s = &scope; s; s = s->outer) scopes.insert(scopes.begin(), s);
+    std::set<Place> given;
+    for (const std::string& name : names) given.insert(place_of(scope, name));
+    const Place target = place_of(scope, y);
+    const std::vector<NodeAt> between = nodes_between(scopes, given, target);
+
+    struct Depth {
+      explicit Depth(int& depth) : depth(depth) {
+        require(depth < max_gradient_depth, Status::UnsupportedShape, "gradients of gradients beyond the order ",
+                max_gradient_depth);
+        ++depth;
+      }
+      ~Depth() { --depth; }
+      int& depth;
+    } depth(gradient_depth_);
+    std::deque<ValueScope> copies;
+    auto next = between.begin();
+    for (const ValueScope* original : scopes) {
+      ValueScope& copy = copies.emplace_back(*original);
+      copy.outer = original == scopes.front() ? nullptr : &copies[copies.size() - 2];
+      for (size_t i = 0; i < names.size(); ++i)
+        if (scope.home(names[i]) == original) copy.values[names[i]] = values[i];
+      for (; next != between.end() && next->scope == original; ++next) {
+        const NodeProto& node = next->node();
+        const std::vector<Value*> results = this->node(builder, node, next->index, copy, *copy.body);
+        if (results.empty()) throw Poisoned();  // y needs all of them
+        for (int k = 0; k < node.output_size(); ++k) {
+          const std::string& name = node.output(k);
+          if (name.empty() || given.count({original, name})) continue;
+          copy.values[name] = size_t(k) < results.size() && results[size_t(k)] ? results[size_t(k)] : poison;
+        }
+      }
+    }
+    Value* result = copies.back().find(y);
+    if (result == poison) throw Poisoned();
+    require(result != nullptr, Status::InvalidModel, "the tensor '", printable(y), "' is omitted");
+    return result;
   }
 
   Model::Impl& impl_;
@@ -423,6 +526,8 @@ class GraphImporter {
   std::vector<std::optional<Opsets>> function_opsets_;
   std::unique_ptr<Graph> graph_;
   std::optional<DeclaredTypes> types_;
+  int gradient_depth_ = 0;  // Gradient nodes whose surroundings are being imported, inside each other
+  int64_t revisited_ = 0;   // nodes that these looked at
 };
 
 }  // namespace

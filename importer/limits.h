@@ -6,11 +6,13 @@
 
 namespace sardonyx::importer {
 
-inline constexpr size_t max_model_bytes = 0x7fffffff;    // protobuf counts in int
-inline constexpr int max_message_depth = 256;            // nested protobuf messages: three per subgraph level
-inline constexpr int max_subgraph_depth = 32;            // If inside Loop inside If ...
-inline constexpr int max_nesting = 64;                   // subgraphs and function calls together, after inlining
-inline constexpr int64_t max_inlined_nodes = 1'000'000;  // nodes after inlining, unless the model itself has more
+inline constexpr size_t max_model_bytes = 0x7fffffff;      // protobuf counts in int
+inline constexpr int max_message_depth = 256;              // nested protobuf messages: three per subgraph level
+inline constexpr int max_subgraph_depth = 32;              // If inside Loop inside If ...
+inline constexpr int max_nesting = 64;                     // subgraphs and function calls together, after inlining
+inline constexpr int64_t max_inlined_nodes = 1'000'000;    // nodes after inlining, unless the model itself has more
+inline constexpr int max_gradient_depth = 16;              // gradients of gradients
+inline constexpr int64_t max_revisited_nodes = 1'000'000;  // nodes that all Gradient nodes together look at
 inline constexpr int max_rank = 64;
 inline constexpr int64_t max_dense_sparse_bytes = int64_t{1} << 28;  // a sparse constant after it was made dense
 inline constexpr size_t max_findings = 1000;                         // a report stops growing here

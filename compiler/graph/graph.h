@@ -143,6 +143,8 @@ class Graph {
   // Bodies of loops that were built again because an iteration changes types. Nested loops multiply them: see
   // max_rebuilt_bodies.
   int64_t rebuilt_bodies = 0;
+  // Nodes that gradients went through. Gradients of gradients multiply them.
+  int64_t differentiated_nodes = 0;
 
  private:
   std::unique_ptr<Region> body_;
@@ -187,10 +189,9 @@ inline constexpr int64_t max_rebuilt_bodies = 4096;
 // Deep copy; symbols are shared.
 std::unique_ptr<Graph> clone(const Graph& graph);
 using ValueMap = std::unordered_map<const Value*, Value*>;
-// Copies a node with its regions to before `before` (null: the end of `region`). Operands are looked up in `values`
-// (those it lacks stay as they are); results are added to it.
-Node* clone_node(const Node& node, Region& region, Node* before, ValueMap& values);
-// Copies all nodes but the yield of `source`, whose parameters `values` must map; returns the images of its outputs.
+// Copies all nodes but the yield of `source` to before `before` (null: the end of `region`); returns the images of its
+// outputs. Operands are looked up in `values`, which must have the parameters (what it lacks stays as it is); results
+// are added to it. Symbols that the nodes bind are fresh ones in the copy.
 std::vector<Value*> clone_body(const Region& source, Region& region, Node* before, ValueMap& values);
 
 // Evaluates every node on host tensors with the interpreter: the oracle for compiled graphs. Inputs follow

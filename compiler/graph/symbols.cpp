@@ -4,10 +4,10 @@ namespace sardonyx::graph {
 
 namespace {
 
-// Hands the expression fields on; visitors only read (see FieldVisitor).
+// Hands the expression fields on.
 class ExprVisitor : public FieldVisitor {
  public:
-  explicit ExprVisitor(const std::function<void(const Expr&)>& f) : f_(f) {}
+  explicit ExprVisitor(const std::function<void(Expr&)>& f) : f_(f) {}
   void operator()(const char*, bool&) override {}
   void operator()(const char*, int64_t&) override {}
   void operator()(const char*, double&) override {}
@@ -18,19 +18,28 @@ class ExprVisitor : public FieldVisitor {
   void operator()(const char*, Tensor&) override {}
   void enumeration(const char*, int&, const char* const*) override {}
   void operator()(const char*, Exprs& values) override {
-    for (const Expr& value : values) f_(value);
+    for (Expr& value : values) f_(value);
   }
 
  private:
-  const std::function<void(const Expr&)>& f_;
+  const std::function<void(Expr&)>& f_;
 };
 
 }  // namespace
 
 void for_each_attribute_expr(const Node& node, const std::function<void(const Expr&)>& f) {
   if (!node.attributes) return;
-  ExprVisitor visitor(f);
-  const_cast<Attributes&>(*node.attributes).visit_fields(visitor);
+  const std::function<void(Expr&)> read = f;
+  ExprVisitor visitor(read);
+  const_cast<Attributes&>(*node.attributes).visit_fields(visitor);  // visitors that only read do not modify
+}
+
+AttributesPtr substitute_symbols(const Attributes& attributes, const expr::Substitution& symbols) {
+  std::shared_ptr<Attributes> copy = attributes.clone();
+  const std::function<void(Expr&)> replace = [&](Expr& e) { e = expr::substitute(e, symbols); };
+  ExprVisitor visitor(replace);
+  copy->visit_fields(visitor);
+  return copy;
 }
 
 void for_each_dim(const Node& node, const std::function<void(const Expr&)>& f) {

@@ -39,6 +39,11 @@ struct Subgraph {
 using Attribute = std::variant<int64_t, double, std::string, Tensor, Subgraph, std::vector<int64_t>,
                                std::vector<double>, std::vector<std::string>, ValueTypePtr>;
 
+// Builds the nodes around a node again, so that the tensors `names` are `values`, and gives the tensor `y` as it then
+// is. What does not depend on the names is not built again. Throws InvalidModel for names that the node does not see.
+using Reevaluate = std::function<Value*(Builder& builder, const std::vector<std::string>& names,
+                                        const std::vector<Value*>& values, const std::string& y)>;
+
 // What Lowering::fail throws: the node itself breaks its operator's rules (attributes, operand counts), as opposed to
 // operands that do not fit each other, which the builder finds.
 class NodeError : public Error {
@@ -51,14 +56,15 @@ class NodeError : public Error {
 class Lowering {
  public:
   Lowering(Builder& builder, std::string node, std::string op, int version, std::vector<Value*> inputs,
-           const std::map<std::string, Attribute>& attributes, int output_count)
+           const std::map<std::string, Attribute>& attributes, int output_count, Reevaluate reevaluate = {})
       : builder_(builder),
         node_(std::move(node)),
         op_(std::move(op)),
         version_(version),
         inputs_(std::move(inputs)),
         attributes_(attributes),
-        output_count_(output_count) {}
+        output_count_(output_count),
+        reevaluate_(std::move(reevaluate)) {}
 
   Builder& builder() { return builder_; }
   int version() const { return version_; }  // the opset version that selected the lowering
@@ -86,6 +92,9 @@ class Lowering {
   // UnsupportedShape), else the attribute; nothing when neither is there.
   std::optional<std::vector<int64_t>> ints_input_or_attr(int index, const std::string& name) const;
 
+  // The surroundings of the node; see Reevaluate.
+  const Reevaluate& surroundings() const { return reevaluate_; }
+
   // A non-negative axis of a tensor of `rank`; throws InvalidModel when out of [-rank, rank), or [-rank, rank] if
   // inclusive. Negative values count from rank. An axis of a result with one dim more is axis(value, rank + 1).
   int64_t axis(int64_t value, int rank, bool inclusive = false) const;
@@ -106,6 +115,7 @@ class Lowering {
   std::vector<Value*> inputs_;
   const std::map<std::string, Attribute>& attributes_;
   int output_count_;
+  Reevaluate reevaluate_;
 };
 
 using LowerFunction = std::vector<Value*> (*)(Lowering& in);

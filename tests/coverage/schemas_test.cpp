@@ -6,6 +6,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "compiler/ops/lowering.h"
 #include "onnx/defs/schema.h"
@@ -73,9 +74,7 @@ struct Missing {
   const char* names;
   const char* reason;
 };
-const Missing missing[] = {
-    {"ai.onnx.preview.training", "Gradient", "graphs are not differentiated"},
-};
+const std::vector<Missing> missing = {};
 
 std::set<Version> defined_by_onnx() {
   std::set<Version> versions;

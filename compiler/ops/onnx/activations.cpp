@@ -78,9 +78,10 @@ std::vector<Value*> hard_swish(Lowering& in) {
   return {b.mul(in[0], linear_clamped(b, in[0], 1.0 / 6, 0.5))};
 }
 
-// log(1 + exp(x)) that does not overflow.
+// log(1 + exp(x)) that does not overflow. At 0 the maximum has the derivative 0 and the minimum that of x, 1, so that
+// the sum has the right one; -|x| would have 0 too.
 Value* softplus_of(Builder& b, Value* x) {
-  Value* tail = b.unary(UnaryFunction::Log, b.add(b.exp(b.neg(b.unary(UnaryFunction::Abs, x))), b.scalar_like(x, 1)));
+  Value* tail = b.unary(UnaryFunction::Log, b.add(b.exp(b.minimum(b.neg(x), x)), b.scalar_like(x, 1)));
   return b.add(b.maximum(x, b.scalar_like(x, 0)), tail);
 }
 

@@ -97,10 +97,31 @@ std::vector<Value*> lower(Lowering& in) {
   return scan(in, in.builder(), rule, values);
 }
 
+// The scan of one batch entry of version 8, whose sequence ends at `length`: what comes behind is not read, and zero in
+// the outputs. A reverse scan begins at its last element.
+std::vector<Value*> scan_part(Lowering& in, Builder& b, const ScanRule& rule, std::vector<Value*> values,
+                              Value* length) {
+  const Expr longest = values[rule.states]->type.dims[0];
+  const Expr count = b.values_of(length)[0];
+  b.check(count >= Expr(0) && count <= longest, Status::MismatchingShape,
+          str("node '", in.node(), "' (Scan): a sequence length is negative or beyond the ", expr::to_string(longest),
+              " elements of the scan inputs"));
+  for (size_t i = rule.states; i < values.size(); ++i) {
+    b.require_equal(longest, values[i]->type.dims[0], "the lengths of scan inputs");
+    values[i] = b.slice_axis(values[i], 0, 0, count);
+  }
+  std::vector<Value*> results = scan(in, b, rule, values);
+  for (size_t i = rule.states; i < results.size(); ++i) {
+    std::vector<Expr> before(results[i]->type.dims.size(), Expr(0)), after = before;
+    after[0] = longest - count;
+    results[i] = b.pad(results[i], before, after, graph::PadMode::Constant);
+  }
+  return results;
+}
+
 // Version 8 has a batch dim in front of everything: a loop over it around the scan of each item.
 std::vector<Value*> lower_batched(Lowering& in) {
   auto& b = in.builder();
-  in.require(!in.optional(0), Status::UnsupportedAttribute, "sequence lengths are not supported");
   std::vector<Value*> values;
   for (int i = 1; i < in.inputs(); ++i) values.push_back(in[i]);
   ScanRule rule = rule_of(in, values.size());
@@ -110,6 +131,12 @@ std::vector<Value*> lower_batched(Lowering& in) {
                graph::to_string(value->type));
   Expr batch = values[0]->type.dims[0];
   for (Value* value : values) batch = b.require_equal(batch, value->type.dims[0], "the batch dims");
+  Value* lengths = in.optional(0);
+  if (lengths) {
+    in.require(lengths->type.dtype == DType::I64 && lengths->type.rank() == 1, Status::InvalidModel,
+               "sequence_lens is ", graph::to_string(lengths->type), ", expected i64 of rank 1");
+    b.require_equal(batch, lengths->type.dims[0], "the batch dim and the number of sequence lengths");
+  }
   return b.loop(b.dims_tensor({batch}, {}), nullptr, {},
                 [&](Builder& inner, Value* item, Value* condition, const std::vector<Value*>&) {
                   std::vector<Value*> items;
@@ -117,7 +144,9 @@ std::vector<Value*> lower_batched(Lowering& in) {
                   for (size_t i = rule.states; i < items.size(); ++i)
                     in.require(items[i]->type.rank() >= 1, Status::InvalidModel, "scan input ", i - rule.states,
                                " has no sequence dim");
-                  std::vector<Value*> results = scan(in, inner, rule, items);
+                  std::vector<Value*> results = lengths
+                                                    ? scan_part(in, inner, rule, items, inner.gather(lengths, item, 0))
+                                                    : scan(in, inner, rule, items);
                   results.insert(results.begin(), condition);
                   return results;
                 });

@@ -3,6 +3,7 @@
 #include "tests/compiler/driver/run_graph.h"
 
 #include "compiler/graph/builder.h"
+#include "compiler/ops/lowering.h"
 
 namespace sardonyx::driver {
 namespace {
@@ -158,6 +159,32 @@ TEST(Compile, BranchesAndLoops) {
                                           filled(DType::I64, {}, double(count))},
                                          Policy::Auto);
     }
+}
+
+TEST(Compile, ScansOfSequencesOfDifferentLengths) {
+  Graph graph;
+  Builder b(graph);
+  const Expr batch = graph.symbol("B"), steps = graph.symbol("T");
+  Value* lengths = graph.body().add_parameter({DType::I64, {batch}, {}}, "lengths");
+  Value* initial = graph.body().add_parameter({DType::F32, {batch, 4}, {}}, "initial");
+  Value* x = graph.body().add_parameter({DType::F32, {batch, steps, 4}, {}}, "x");
+  const ops::Subgraph body{{"sum", "next"}, {"sum_out", "scan_out"}, [](Builder& inner, const auto& arguments) {
+                             Value* sum = inner.add(arguments[0], arguments[1]);
+                             return std::vector<Value*>{sum, inner.exp(sum)};
+                           }};
+  const std::map<std::string, ops::Attribute> attributes = {{"body", body}, {"num_scan_inputs", int64_t{1}}};
+  ops::Lowering scan(b, "scan", "Scan", 8, {lengths, initial, x}, attributes, 2);
+  graph.set_outputs(ops::find_onnx_op("", "Scan", 8).lower(scan), {"final", "scanned"});
+  const Tensor given = random_tensor(DType::F32, {3, 5, 4}, 2);
+  for (const std::vector<int64_t>& counts :
+       {std::vector<int64_t>{5, 5, 5}, {2, 0, 5}, {0, 0, 0}, {1, 6, 2}, {-1, 1, 1}}) {
+    SCOPED_TRACE(join(counts, ","));
+    const std::vector<Tensor> inputs{Tensor::ints(counts), random_tensor(DType::F32, {3, 4}, 1), given};
+    if (*std::min_element(counts.begin(), counts.end()) >= 0 && *std::max_element(counts.begin(), counts.end()) <= 5)
+      expect_compiled_equals_interpreted(graph, inputs, Policy::Auto);
+    else
+      EXPECT_THROW(run_program(compile_copy(graph), inputs, {{3, 4}, {3, 5, 4}}), Error);
+  }
 }
 
 TEST(Compile, ReportsEveryGroup) {

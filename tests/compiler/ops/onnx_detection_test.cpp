@@ -130,6 +130,62 @@ TEST(Scan, SumsAndStacks) {
   expect_tensor(backward[1], DType::F32, {2, 3}, {9, 8, 5, 12, 10, 6});
 }
 
+// Two batch entries of three steps: `sum` adds up what comes, and every step gives the sum so far.
+OnnxCase batched_scan(const Tensor& lengths, int64_t reverse) {
+  Subgraph body{{"sum", "next"}, {"sum_out", "scan_out"}, [](Builder& b, const Values& arguments) {
+                  Value* sum = b.add(arguments[0], arguments[1]);
+                  return Values{sum, sum};
+                }};
+  return {
+      .op = "Scan",
+      .opset = 8,
+      .inputs = {lengths, f32({2, 1}, {100, 200}), f32({2, 3, 1}, {1, 2, 3, 4, 5, 6})},
+      .attributes = {{"body", body}, {"num_scan_inputs", int64_t{1}}, {"directions", std::vector<int64_t>{reverse}}},
+      .outputs = 2,
+      .dynamic = false};
+}
+
+TEST(Scan, EndsEveryBatchEntryAtItsLength) {
+  auto full = run(batched_scan({}, 0));
+  expect_tensor(full[0], DType::F32, {2, 1}, {106, 215});
+  expect_tensor(full[1], DType::F32, {2, 3, 1}, {101, 103, 106, 204, 209, 215});
+  auto longest = run(batched_scan(i64({2}, {3, 3}), 0));
+  EXPECT_TRUE(same_bits(longest[0], full[0]) && same_bits(longest[1], full[1]));
+  auto part = run(batched_scan(i64({2}, {2, 1}), 0));
+  expect_tensor(part[0], DType::F32, {2, 1}, {103, 204});
+  expect_tensor(part[1], DType::F32, {2, 3, 1}, {101, 103, 0, 204, 0, 0});
+  auto backward = run(batched_scan(i64({2}, {2, 3}), 1));
+  expect_tensor(backward[0], DType::F32, {2, 1}, {103, 215});
+  expect_tensor(backward[1], DType::F32, {2, 3, 1}, {102, 103, 0, 206, 211, 215});
+}
+
+TEST(Scan, OfNoStepsGivesTheInitialState) {
+  for (int64_t reverse : {0, 1}) {
+    auto results = run(batched_scan(i64({2}, {0, 2}), reverse));
+    expect_tensor(results[0], DType::F32, {2, 1}, {100, 209});
+    EXPECT_EQ(results[1].as_double(0), 0);
+    EXPECT_EQ(results[1].as_double(2), 0);
+    EXPECT_EQ(results[1].as_double(5), 0);
+  }
+}
+
+TEST(Scan, RefusesLengthsOutOfRange) {
+  for (double length : {-1.0, 4.0, 1e15}) {
+    for (const std::vector<int>& constants : {std::vector<int>{}, {0}}) {
+      OnnxCase test = batched_scan(i64({2}, {2, length}), 0);
+      test.constants = constants;
+      expect_error(Status::MismatchingShape, {"node 'node' (Scan)", "sequence length", "3 elements"},
+                   [&] { run(test); });
+    }
+  }
+  expect_error(Status::InvalidModel, {"Scan", "sequence_lens is f32[2]"}, [] {
+    run(batched_scan(f32({2}, {1, 1}), 0));
+  });
+  expect_error(Status::InvalidModel, {"sequence lengths", "must be equal"}, [] {
+    run(batched_scan(i64({3}, {1, 1, 1}), 0));
+  });
+}
+
 TEST(Optimizers, TakeOneStep) {
   auto step = [](const char* op, const std::vector<Tensor>& inputs, const Attributes& attributes) {
     const OnnxOpVersion version = find_onnx_op("ai.onnx.preview.training", op, 1);
