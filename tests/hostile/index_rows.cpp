@@ -58,6 +58,33 @@ std::vector<Row> gathers() {
   };
 }
 
+// Indices that no kernel reads from memory: counted, or dims.
+std::vector<Row> computed() {
+  return {
+      {.test = {.op = "Gather", .inputs = {ramp({3}), scalar(3)}},
+       .control = 1,
+       .values = fails({scalar(4), scalar(100)}) + gives(scalar(2), {f32({2}, {0, 1})}),
+       .build =
+           [](Builder& b, const Values& v) {
+             return Values{b.gather(v[0], b.iota(DType::I64, b.values_of(v[1], {0, INT64_MAX, 1}), 0), 0)};
+           },
+       .opencl = true},
+      {.test = {.op = "Gather", .inputs = {ramp({3}), ramp({2})}},
+       .control = 1,
+       .values = fails({ramp({3}), ramp({100})}) + gives(ramp({1}), {f32({}, {1})}),
+       .build = [](Builder& b,
+                   const Values& v) { return Values{b.gather(v[0], b.dims_tensor({v[1]->type.dims[0]}, {}), 0)}; }},
+      {.test = {.op = "Gather", .inputs = {ramp({3, 2}), ramp({2})}},
+       .control = 0,
+       .values = fails({ramp({2, 2}), ramp({1, 2}), Tensor(DType::F32, {0, 2})}),
+       .build =
+           [](Builder& b, const Values& v) {
+             Value* column = b.cast(b.reduce(graph::ReduceFunction::Sum, v[1], {0}, false), DType::I64);
+             return Values{b.gather(v[0], b.add(b.ints({1}), column), 0)};
+           }},
+  };
+}
+
 std::vector<Row> scatters() {
   std::vector<Row> rows;
   for (const char* reduction : {"none", "add", "max"}) {
@@ -140,9 +167,9 @@ std::vector<Row> one_hots() {
     indices.values = indices.values + gives(ints({index}), {none});
   indices.values = indices.values + gives(ints({-1}), {f32({1, 2}, {0, 1})}) + agrees(each_real(wild));
   Row depth{.test = {.op = "OneHot", .inputs = {ints({0}), scalar(2), off_on}}, .control = 1};
-  depth.values = fails(each({-1, least, most, huge}, {})) +
-                 fails(each_real({nan, infinity, -infinity, 1e30, -1.0}, {})) + agrees(each({0}, {})) +
-                 agrees(each_real({0.5, 1e-42}, {})) + agrees({ints({2}), ints({1, 1})});
+  depth.values = fails(each({-1, least, most, huge}, {})) + fails(each_real({infinity, -infinity, 1e30, -1.0}, {})) +
+                 agrees(each_real({nan}, {})) + agrees(each({0}, {})) + agrees(each_real({0.5, 1e-42}, {})) +
+                 agrees({ints({2}), ints({1, 1})});
   Row values{.test = {.op = "OneHot", .inputs = {ints({0}), scalar(2), off_on}}, .control = 2};
   values.values = fails({f32({1}, {0}), f32({3}, {0, 1, 2}), Tensor(DType::F32, {0})});
   return {indices, depth, values};
@@ -152,7 +179,7 @@ std::vector<Row> one_hots() {
 
 std::vector<Row> index_rows() {
   std::vector<Row> all;
-  for (const auto& part : {gathers(), scatters(), labels(), one_hots()})
+  for (const auto& part : {gathers(), computed(), scatters(), labels(), one_hots()})
     all.insert(all.end(), part.begin(), part.end());
   return all;
 }

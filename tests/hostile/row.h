@@ -23,6 +23,7 @@ enum class Outcome {
   Fails,   // an error, where the value is known to the compiler and where only the run knows it
   Gives,   // what ONNX defines
   Agrees,  // the same everywhere: an error everywhere, or the same values everywhere
+  Ends,    // nothing is defined; a part that does not matter to the result may be left out, with its error
 };
 
 struct Hostile {
@@ -37,9 +38,10 @@ struct Row {
   std::vector<Hostile> values = {};
   // Makes the results, where they are not one node of tensors; the inputs of `test` are its arguments.
   std::function<Values(Builder& builder, const Values& arguments)> build = {};
-  int argument = -1;    // of `build`, which becomes the operand `control`; the same number when it is -1
-  bool opencl = false;  // takes part in the test of OpenCL, whose drivers compile slowly
-  bool honest = true;   // false: there is no honest value, or a random one
+  int argument = -1;     // of `build`, which becomes the operand `control`; the same number when it is -1
+  bool symbolic = true;  // false: the operator needs static shapes
+  bool opencl = false;   // takes part in the test of OpenCL, whose drivers compile slowly
+  bool honest = true;    // false: there is no honest value
 };
 
 // The rows of one file.
@@ -100,6 +102,7 @@ inline std::vector<Hostile> with(Outcome outcome, std::vector<Tensor> values) {
 }
 inline std::vector<Hostile> fails(std::vector<Tensor> values) { return with(Outcome::Fails, std::move(values)); }
 inline std::vector<Hostile> agrees(std::vector<Tensor> values) { return with(Outcome::Agrees, std::move(values)); }
+inline std::vector<Hostile> ends(std::vector<Tensor> values) { return with(Outcome::Ends, std::move(values)); }
 inline std::vector<Hostile> gives(Tensor value, std::vector<Tensor> results) {
   return {{std::move(value), Outcome::Gives, std::move(results)}};
 }

@@ -99,6 +99,11 @@ const char* to_string(Form form) {
   return names[int(form)];
 }
 
+std::string name_of(const testing::TestParamInfo<size_t>& info) {
+  const Row& row = rows()[info.param];
+  return str(row.test.op, "_", row.control, "_", info.param);
+}
+
 std::unique_ptr<graph::Graph> build(const Row& row, const Tensor& value, Form form) {
   const OnnxCase& test = row.test;
   const size_t control = position_of(row);

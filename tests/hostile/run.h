@@ -19,12 +19,27 @@ std::string to_string(const Result& result);
 // Equal tensors, floats but for rounding, or two errors.
 bool agree(const Result& a, const Result& b);
 
+// What `f` gives or throws.
+template <class F>
+Result result_of(F&& f) {
+  Result result;
+  try {
+    result.tensors = f();
+  } catch (const Error& error) {
+    result.error = error;
+  }
+  return result;
+}
+
 enum class Form {
   Static,    // the value is an input, all shapes are static
   Symbolic,  // the dims of the other inputs are symbols as well
   Constant,  // the compiler knows the value
 };
 const char* to_string(Form form);
+
+// Tests are named by the operator, its operand and the number of the row.
+std::string name_of(const testing::TestParamInfo<size_t>& info);
 
 // A row as a graph, with its control given as an input like `value`, or as that constant. Throws what lowering throws.
 std::unique_ptr<graph::Graph> build(const Row& row, const Tensor& value, Form form);

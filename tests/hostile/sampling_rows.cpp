@@ -30,7 +30,7 @@ std::vector<Row> images() {
         rows.push_back(row);
         Row empty = row;
         empty.test.inputs[0] = Tensor(DType::F32, {1, 1, 0, 3});
-        empty.values = agrees({f32({1, 1, 2, 2}, {0, 0, 1, 1})}) + agrees(each_real(wild, {1, 1, 2, 2}));
+        empty.values = ends({f32({1, 1, 2, 2}, {0, 0, 1, 1})}) + ends(each_real(wild, {1, 1, 2, 2}));
         empty.honest = empty.opencl = false;
         if (corners == 0) rows.push_back(empty);
       }
@@ -46,10 +46,14 @@ std::vector<Row> images() {
       rows.push_back({.test = test,
                       .control = 1,
                       .values = agrees(each_real(wild, {1, 4})) +
-                                agrees({f32({1, 4}, {3, 3, 0, 0}), f32({1, 4}, {-1e30, -1e30, 1e30, 1e30}),
-                                        f32({1, 4}, {0, 0, infinity, infinity}), f32({1, 4}, {0, 0, 1e9, 1e9}),
-                                        f32({1, 4}, {nan, 0, 1, 1}), Tensor(DType::F32, {0, 4})}) +
-                                fails({ramp({1, 3}), ramp({1, 5})}),
+                                agrees({
+                                    f32({1, 4}, {3, 3, 0, 0}),
+                                    f32({1, 4}, {-1e30, -1e30, 1e30, 1e30}),
+                                    f32({1, 4}, {0, 0, infinity, infinity}),
+                                    f32({1, 4}, {0, 0, 1e9, 1e9}),
+                                    f32({1, 4}, {nan, 0, 1, 1}),
+                                }) +
+                                ends({Tensor(DType::F32, {0, 4})}) + fails({ramp({1, 3}), ramp({1, 5})}),
                       .opencl = true});
       rows.push_back({.test = test,
                       .control = 2,

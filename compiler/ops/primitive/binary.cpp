@@ -9,9 +9,7 @@ using expr::Kind;
 using graph::BinaryAttrs;
 using graph::BinaryFunction;
 
-Expr divisor(const Expr& b) {
-  return is_integer(b->type.dtype) ? checked(b, b != expr::int_imm(0, b->type.dtype)) : b;
-}
+Expr divisor(const Expr& b) { return is_integer(b->type.dtype) ? checked(b, b != expr::int_imm(0, b->type.dtype)) : b; }
 
 Expr apply(BinaryFunction function, const Expr& a, const Expr& b) {
   const DType dtype = a->type.dtype;
