@@ -52,9 +52,11 @@ std::vector<Row> divisions() {
   rows.push_back({.test = {.op = "Div", .inputs = {ints({7}), scalar(0)}},
                   .control = 1,
                   .values = fails({scalar(1), scalar(3)}),
-                  .build = [](Builder& b, const Values& v) {
-                    return Values{b.div(v[0], b.iota(DType::I64, b.values_of(v[1], {0, INT64_MAX, 1}), 0))};
-                  }});
+                  .build =
+                      [](Builder& b, const Values& v) {
+                        return Values{b.div(v[0], b.iota(DType::I64, b.values_of(v[1], {0, INT64_MAX, 1}), 0))};
+                      },
+                  .symbolic = false});
   return rows;
 }
 

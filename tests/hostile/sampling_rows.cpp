@@ -53,13 +53,11 @@ std::vector<Row> images() {
                                     f32({1, 4}, {0, 0, 1e9, 1e9}),
                                     f32({1, 4}, {nan, 0, 1, 1}),
                                 }) +
-                                ends({Tensor(DType::F32, {0, 4})}) + fails({ramp({1, 3}), ramp({1, 5})}),
-                      .opencl = true});
+                                ends({Tensor(DType::F32, {0, 4})}) + fails({ramp({1, 3}), ramp({1, 5})})});
       rows.push_back({.test = test,
                       .control = 2,
                       .values = fails(each({2, -3, most, least, int64_t{1} << 32})) + agrees(each({-1})) +
-                                fails({Tensor(DType::I64, {0})}),
-                      .opencl = true});
+                                fails({Tensor(DType::I64, {0})})});
     }
   rows.push_back(
       {.test = {.op = "MaxRoiPool",
@@ -73,8 +71,7 @@ std::vector<Row> images() {
            agrees({f32({1, 5}, {0, nan, nan, nan, nan}), f32({1, 5}, {0, -infinity, -infinity, infinity, infinity}),
                    f32({1, 5}, {0, -1e30, -1e30, 1e30, 1e30}), f32({1, 5}, {0, 3, 3, 0, 0}),
                    f32({1, 5}, {0, 9.3e18, 9.3e18, -9.3e18, -9.3e18}), f32({1, 5}, {0, 100, 100, 200, 200}),
-                   Tensor(DType::F32, {0, 5})}),
-       .opencl = true});
+                   Tensor(DType::F32, {0, 5})})});
   rows.push_back({.test = {.op = "DeformConv",
                            .opset = 19,
                            .inputs = {ramp({1, 1, 3, 3}),

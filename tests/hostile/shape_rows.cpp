@@ -82,8 +82,7 @@ std::vector<Row> filled() {
        .symbolic = false},
       {.test = {.op = "Expand", .inputs = {ramp({3}), ints({3})}},
        .control = 1,
-       .values = fails(each({2, 4, 0})) + gives(ints({1}), {ramp({3})}),
-       .opencl = true},
+       .values = fails(each({2, 4, 0})) + gives(ints({1}), {ramp({3})})},
       {.test = {.op = "Tile", .inputs = {ramp({3}, 1), ints({2})}},
        .control = 1,
        .values = fails(each(no_dims)) + fails({ints({(int64_t{1} << 62) + 1}), ints({1, 1}), Tensor(DType::I64, {0})}) +
