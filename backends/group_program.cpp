@@ -60,6 +60,14 @@ Term physical_image(const Term& logical, const TensorType& type) {
           }};
 }
 
+// Elements of it are chosen by indices, which are to be checked.
+bool is_gathered(const Value& value) {
+  return std::any_of(value.uses.begin(), value.uses.end(), [](const graph::Use& use) {
+    const Op op = use.user->op;
+    return use.operand == 0 && (op == Op::gather || op == Op::gather_elements || op == Op::gather_nd);
+  });
+}
+
 }  // namespace
 
 sketch::Problem express_group(const Node& group, const std::vector<graph::Layout>& inputs,
@@ -73,7 +81,8 @@ sketch::Problem express_group(const Node& group, const std::vector<graph::Layout
     TensorType type = with_layout(body.parameters()[i]->type, inputs, i);
     Term input = program.input(str("in", i), type.dtype, graph::physical_dims(type));
     const Tensor* value = group.operand(int(i))->constant();
-    if (value && value->count() == 1 && (is_float(type.dtype) || is_integer(type.dtype) || type.dtype == DType::Bool)) {
+    if (value && value->count() == 1 && !is_gathered(*body.parameters()[i]) &&
+        (is_float(type.dtype) || is_integer(type.dtype) || type.dtype == DType::Bool)) {
       Expr immediate = is_float(type.dtype)        ? expr::float_imm(value->as_double(0), type.dtype)
                        : type.dtype == DType::Bool ? expr::bool_imm(value->as_int(0) != 0)
                                                    : expr::int_imm(value->as_int(0), type.dtype);

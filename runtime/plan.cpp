@@ -213,6 +213,11 @@ class Planner {
         if (const auto found = impossible_.find(id); found != impossible_.end()) throw Error(found->second);
   }
 
+  bool gives_nothing(const Step& step) const {
+    return !step.outputs.empty() &&
+           std::all_of(step.outputs.begin(), step.outputs.end(), [&](ValueId id) { return bytes_[size_t(id)] == 0; });
+  }
+
   void command(uint32_t number) {
     const StepInfo& info = analysis_.steps[number];
     Command& command = plan_.commands[number];
@@ -226,7 +231,9 @@ class Planner {
     const bool launch = info.step->op == Step::Op::Launch;
     if (info.dynamic || (!launch && (info.step->op != Step::Op::Copy || info.on_device))) return;
     std::shared_ptr<const Invocation> invocation;
-    if (launch) {
+    if (launch && gives_nothing(*info.step)) {
+      invocation = make_copy(0);  // a loop around no elements may be of any length
+    } else if (launch) {
       for (DimId id : info.step->dims) dim_value(program_, plan_.dims, id);
       invocation = info.step->kernel->prepare({command.dims, info.step->dims.size()});
       if (!info.on_device) check_on_host(*info.step->kernel, *invocation);

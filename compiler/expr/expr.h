@@ -100,6 +100,9 @@ enum class Function : uint8_t {
   // Reinterprets F32 <-> I32 and F64 <-> I64, and the byte of a mini float or small integer as U8 or I8; after
   // legalisation and math expansion, and where a primitive is about bits.
   Bits,
+  // Its argument: an index or a divisor that may be wrong although it reads no memory. Lowering checks what contains it,
+  // as it checks what contains a Load, and takes it away.
+  Checked,
   ReduceAdd,
   ReduceMul,
   ReduceMin,

@@ -220,6 +220,8 @@ int64_t integer_function(Function function, int64_t a, int64_t b, int64_t c, DTy
     case Function::ShiftRight:
       if (is_signed(dtype)) return a >> (narrow_shift ? b : 63);
       return narrow_shift ? int64_t(uint64_t(a) >> b) : 0;
+    case Function::Checked:
+      return a;
     default:
       break;
   }

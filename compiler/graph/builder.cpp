@@ -281,7 +281,17 @@ std::optional<std::vector<int64_t>> Builder::static_ints(Value* ints) {
 std::vector<Expr> Builder::values_of(Value* ints, expr::Facts facts) {
   require(is_integer(ints->type.dtype) && ints->type.rank() <= 1, Status::InvalidModel,
           "expected a vector of integers, got ", to_string(ints->type));
-  if (auto contents = contents_of(ints)) return *contents;
+  if (auto contents = contents_of(ints)) {
+    for (const Expr& value : *contents) {
+      const auto known = expr::as_int(value);
+      require(!known || (*known >= facts.min && *known <= facts.max), Status::InvalidModel, "the value ",
+              known.value_or(0), " is out of its range, which begins at ", facts.min);
+      if (facts.min != INT64_MIN)
+        check(Expr(facts.min) <= value, Status::MismatchingShape,
+              str("a value of ", to_string(ints->type), " is below ", facts.min));
+    }
+    return *contents;
+  }
   auto count = expr::as_int(element_count(ints->type));
   require(count.has_value(), Status::UnsupportedShape, "the number of elements of ", to_string(ints->type),
           " must be known because they become dims");

@@ -58,6 +58,7 @@ double function_cost_ns(const Expr& x) {
     case Function::BitNot:
     case Function::ShiftLeft:
     case Function::ShiftRight:
+    case Function::Checked:
       return 0.3;
     case Function::Sqrt:
       return 2;

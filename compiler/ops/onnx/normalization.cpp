@@ -24,9 +24,21 @@ Value* inverse_deviation(Builder& b, Value* variance, double epsilon) {
   return b.div(b.scalar_like(variance, 1), deviation);
 }
 
+// What several types of parameters and statistics are computed in.
+DType common_type(const std::vector<Value*>& values) {
+  bool same = true, wide = false;
+  for (const Value* value : values) {
+    same = same && value->type.dtype == values[0]->type.dtype;
+    wide = wide || value->type.dtype == DType::F64;
+  }
+  return same ? values[0]->type.dtype : wide ? DType::F64 : DType::F32;
+}
+
 // scale and shift of known statistics are constants as a rule, and then fold into the convolution before.
 Value* scale_and_shift(Builder& b, Value* x, Value* scale, Value* bias, Value* mean, Value* variance, double epsilon,
                        int spatial_rank) {
+  const DType working = common_type({scale, bias, mean, variance});
+  for (Value** parameter : {&scale, &bias, &mean, &variance}) *parameter = b.cast(*parameter, working);
   Value* factor = b.mul(scale, inverse_deviation(b, variance, epsilon));
   Value* shift = b.sub(bias, b.mul(mean, factor));
   const DType dtype = x->type.dtype;

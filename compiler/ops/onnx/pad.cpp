@@ -57,16 +57,23 @@ std::vector<Value*> lower(Lowering& in) {
     b.check(Expr(-largest_pad) <= pad && pad <= Expr(largest_pad), Status::InvalidModel,
             str("node '", in.node(), "' (Pad): a pad is out of range"));
   }
+  const graph::PadMode mode = mode_of(in);
   std::vector<Expr> before, after, starts, dims;
   for (size_t i = 0; i < rank; ++i) {
     before.push_back(expr::simplify(expr::max(Expr(0), pads[i])));
     after.push_back(expr::simplify(expr::max(Expr(0), pads[rank + i])));
     starts.push_back(expr::simplify(expr::max(Expr(0), -pads[i])));
     dims.push_back(expr::simplify(x->type.dims[i] - starts[i] - expr::max(Expr(0), -pads[rank + i])));
+    if (!expr::as_int(dims.back()))
+      b.check(Expr(0) <= dims.back(), Status::MismatchingShape,
+              str("node '", in.node(), "' (Pad): negative pads cut away more than dim ", i, " has"));
+    if (mode != graph::PadMode::Constant)
+      b.check(Expr(0) < dims.back() || (before.back() == Expr(0) && after.back() == Expr(0)), Status::MismatchingShape,
+              str("node '", in.node(), "' (Pad): dim ", i, " has no elements to pad with"));
   }
   x = b.slice(x, starts, dims, std::vector<int64_t>(rank, 1));
   Value* fill = in.version() >= 11 ? in.optional(2) : b.scalar_like(x, in.attr_float("value", 0));
-  return {b.pad(x, before, after, mode_of(in), fill)};
+  return {b.pad(x, before, after, mode, fill)};
 }
 
 const OnnxOp op{operator_row("Pad", {1, 2, 11, 13, 18, 19, 21, 23, 24, 25}, lower, {1, 4})};

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "compiler/expr/simplify.h"
 #include "compiler/ops/lowering.h"
 #include "compiler/ops/onnx/versions.h"
@@ -12,18 +14,23 @@ Value* float_count(Builder& b, Value* start, Value* limit, Value* delta) {
   return b.cast(b.maximum(steps, b.scalar(DType::F64, 0)), DType::I64);
 }
 
-// Of I64 scalars. A distance that overflows is left to F64.
+// Of I64 scalars. Distances take 64 bits without a sign; a count that takes as many is negative in the end.
 Value* integer_count(Builder& b, Value* start, Value* limit, Value* delta) {
-  const auto number = [&](double value) { return b.scalar(DType::I64, value); };
-  Value* distance = b.sub(limit, start);
-  Value* quotient = b.div(distance, delta);
-  Value* exact = b.equal(b.mul(quotient, delta), distance);
-  Value* towards = b.equal(b.less(distance, number(0)), b.less(delta, number(0)));
-  Value* count = b.select(exact, quotient, b.add(quotient, number(1)));
-  count = b.select(towards, b.maximum(count, number(0)), number(0));
-  auto wide = [&](Value* value) { return b.cast(value, DType::F64); };
-  Value* fits = b.less(b.unary(graph::UnaryFunction::Abs, b.sub(wide(limit), wide(start))), b.scalar(DType::F64, 9e18));
-  return b.select(fits, count, float_count(b, start, limit, delta));
+  const auto bits = [&](Value* value) { return b.cast(value, DType::U64); };
+  Value* down = b.less(delta, b.scalar(DType::I64, 0));
+  Value* none = b.select(down, b.less_equal(start, limit), b.less_equal(limit, start));
+  Value* distance = b.select(down, b.sub(bits(start), bits(limit)), b.sub(bits(limit), bits(start)));
+  Value* step = b.select(down, b.sub(b.scalar(DType::U64, 0), bits(delta)), bits(delta));
+  Value* quotient = b.div(distance, step);
+  Value* exact = b.equal(b.mul(quotient, step), distance);
+  Value* count = b.select(exact, quotient, b.add(quotient, b.scalar(DType::U64, 1)));
+  return b.select(none, b.scalar(DType::I64, 0), b.cast(count, DType::I64));
+}
+
+// Sums and differences of such values do not overflow.
+bool is_moderate(const Expr& value) {
+  const auto known = expr::as_int(value);
+  return !known || std::abs(double(*known)) < 1e18;
 }
 
 // max(0, ceil((limit - start) / delta)): an expression when everything is known at compile time, else computed exactly
@@ -32,16 +39,18 @@ Expr count_of(Lowering& in, Value* start, Value* limit, Value* delta) {
   auto& b = in.builder();
   auto from = b.contents_of(start), to = b.contents_of(limit);
   auto step = b.static_ints(delta);
-  if (from && to && step) {
+  in.require(!step || (*step)[0] != 0, Status::InvalidModel, "the step is 0");
+  if (from && to && step && is_moderate((*from)[0]) && is_moderate((*to)[0]) && is_moderate((*step)[0])) {
     int64_t by = (*step)[0];
-    in.require(by != 0, Status::InvalidModel, "the step is 0");
-    in.require(by != INT64_MIN, Status::InvalidModel, "the step is ", by);
     Expr length = by > 0 ? (*to)[0] - (*from)[0] : (*from)[0] - (*to)[0];
     return expr::simplify(expr::max(Expr(0), expr::ceil_div(length, by > 0 ? by : -by)));
   }
   Value* count = nullptr;
   if (is_integer(start->type.dtype)) {
-    count = integer_count(b, b.cast(start, DType::I64), b.cast(limit, DType::I64), b.cast(delta, DType::I64));
+    delta = b.cast(delta, DType::I64);
+    b.check(b.values_of(delta)[0] != Expr(0), Status::InvalidModel,
+            str("node '", in.node(), "' (Range): the step is 0"));
+    count = integer_count(b, b.cast(start, DType::I64), b.cast(limit, DType::I64), delta);
   } else {
     count = float_count(b, start, limit, delta);
   }

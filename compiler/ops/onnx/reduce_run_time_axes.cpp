@@ -41,6 +41,7 @@ std::vector<Tensor> run(const std::string& parameters, std::span<const Tensor> o
     const int64_t axis = axes.as_int(i), wrapped = axis < 0 ? axis + int64_t(rank) : axis;
     require(wrapped >= 0 && wrapped < int64_t(rank), Status::MismatchingShape, "reduction axis ", axis,
             " is out of range for rank ", rank);
+    require(!reduced[size_t(wrapped)], Status::MismatchingShape, "reduction axis ", axis, " is repeated");
     reduced[size_t(wrapped)] = true;
   }
   Dims dims;

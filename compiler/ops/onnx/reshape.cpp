@@ -86,7 +86,9 @@ std::vector<Expr> run_time_target(Lowering& in, Value* shape, bool allow_zero) {
   }
   Value* unknown = b.equal(shape, minus_one);
   Value* known = b.reduce(graph::ReduceFunction::Product, b.select(unknown, one, shape), {0}, false);
+  Value* many = b.less(one, b.reduce(graph::ReduceFunction::Sum, b.cast(unknown, DType::I64), {0}, false));
   Value* inferred = b.div(b.dims_tensor({graph::element_count(x)}, {}), b.maximum(known, one));
+  inferred = b.select(many, minus_one, inferred);  // which fails
   return b.values_of(b.select(unknown, inferred, shape), {0, INT64_MAX, 1});
 }
 

@@ -35,7 +35,9 @@ Expr scaled(Lowering& in, const Expr& length, Value* scale) {
     return expr::simplify(length * Expr(int64_t(numerator)) / Expr(denominator));
   auto& b = in.builder();
   Value* product = b.mul(b.cast(b.dims_tensor({length}, {1}), DType::F32), b.cast(scale, DType::F32));
-  return b.values_of(b.cast(b.unary(UnaryFunction::Floor, product), DType::I64), {0, INT64_MAX, 1})[0];
+  Value* positive = b.less(b.scalar(DType::F32, 0), b.cast(scale, DType::F32));  // no number is not
+  Value* size = b.select(positive, b.unary(UnaryFunction::Floor, product), b.scalar(DType::F32, -1));
+  return b.values_of(b.cast(size, DType::I64), {0, INT64_MAX, 1})[0];
 }
 
 Value* element(Builder& b, Value* vector, int64_t at) {

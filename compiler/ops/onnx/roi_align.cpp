@@ -47,34 +47,35 @@ Tap tap_at(double position, int64_t length) {
   return tap;
 }
 
-// Samples of one output element along one axis.
+// Samples of one output element along one axis, those inside the image: so large a region takes no longer than the
+// image.
 std::vector<Tap> taps(double start, double bin, int64_t index, int64_t samples, int64_t length) {
   std::vector<Tap> result;
-  for (int64_t i = 0; i < samples; ++i)
-    result.push_back(tap_at(start + double(index) * bin + (double(i) + 0.5) * bin / double(samples), length));
+  for (int64_t i = 0; i < samples; ++i) {
+    const Tap tap = tap_at(start + double(index) * bin + (double(i) + 0.5) * bin / double(samples), length);
+    if (tap.inside) result.push_back(tap);
+  }
   return result;
 }
 
-// Combines the samples of one element; `pixel(row, column)` reads a channel.
+// Combines the `samples` of one element, of which those outside are 0; `pixel(row, column)` reads a channel.
 template <class Pixel>
-double pooled(const std::vector<Tap>& rows, const std::vector<Tap>& columns, bool maximum, Pixel&& pixel) {
+double pooled(const std::vector<Tap>& rows, const std::vector<Tap>& columns, int64_t samples, bool maximum,
+              Pixel&& pixel) {
   double sum = 0, largest = 0;
-  bool any = false;
+  bool any = int64_t(rows.size() * columns.size()) < samples;
   for (const Tap& r : rows)
     for (const Tap& c : columns) {
-      double parts[4] = {};
-      if (r.inside && c.inside) {
-        parts[0] = (1 - r.fraction) * (1 - c.fraction) * pixel(r.low, c.low);
-        parts[1] = (1 - r.fraction) * c.fraction * pixel(r.low, c.high);
-        parts[2] = r.fraction * (1 - c.fraction) * pixel(r.high, c.low);
-        parts[3] = r.fraction * c.fraction * pixel(r.high, c.high);
-      }
+      const double parts[] = {(1 - r.fraction) * (1 - c.fraction) * pixel(r.low, c.low),
+                              (1 - r.fraction) * c.fraction * pixel(r.low, c.high),
+                              r.fraction * (1 - c.fraction) * pixel(r.high, c.low),
+                              r.fraction * c.fraction * pixel(r.high, c.high)};
       sum += parts[0] + parts[1] + parts[2] + parts[3];
-      double here = *std::max_element(parts, parts + 4);  // the maximum is over weighted corners
+      const double here = *std::max_element(parts, parts + 4);  // the maximum is over weighted corners
       largest = any ? std::max(largest, here) : here;
       any = true;
     }
-  return maximum ? largest : sum / std::max<double>(1, double(rows.size() * columns.size()));
+  return maximum ? largest : sum / double(std::max<int64_t>(1, samples));
 }
 
 std::vector<Tensor> run(const std::string& parameters, std::span<const Tensor> operands) {
@@ -108,7 +109,7 @@ std::vector<Tensor> run(const std::string& parameters, std::span<const Tensor> o
             return x.as_double(((image * channels + c) * height + row) * width + column);
           };
           result.set_double(((r * channels + c) * s.height + oy) * s.width + ox,
-                            pooled(rows, columns, s.maximum, pixel));
+                            pooled(rows, columns, samples(bin_y) * samples(bin_x), s.maximum, pixel));
         }
       }
   }

@@ -35,7 +35,8 @@ std::vector<Expr> squeezed(const std::vector<Expr>& dims, const std::vector<Expr
 }
 
 // Result dim i is 1 when an axis names it, else the next dim of the input.
-std::vector<Expr> unsqueezed(const std::vector<Expr>& dims, const std::vector<Expr>& axes) {
+std::vector<Expr> unsqueezed(Lowering& in, const std::vector<Expr>& axes) {
+  const std::vector<Expr>& dims = in[0]->type.dims;
   auto rank = int64_t(dims.size() + axes.size());
   std::vector<Expr> result;
   Expr position = 0;
@@ -46,6 +47,8 @@ std::vector<Expr> unsqueezed(const std::vector<Expr>& dims, const std::vector<Ex
     result.push_back(expr::select(inserted, 1, next));
     position = expr::simplify(position + expr::select(inserted, 0, 1));
   }
+  in.builder().check(position == Expr(int64_t(dims.size())), Status::MismatchingShape,
+                     str("node '", in.node(), "' (Unsqueeze): an axis is out of range or repeated"));
   return result;
 }
 
@@ -69,7 +72,7 @@ std::vector<Value*> lower_squeeze(Lowering& in) {
 
 std::vector<Value*> lower_unsqueeze(Lowering& in) {
   auto& b = in.builder();
-  if (run_time(in)) return {b.reshape(in[0], unsqueezed(in[0]->type.dims, run_time_axes(in)))};
+  if (run_time(in)) return {b.reshape(in[0], unsqueezed(in, run_time_axes(in)))};
   auto axes = in.ints_input_or_attr(1, "axes");
   in.require(axes.has_value(), Status::InvalidModel, "axes are required");
   return {b.unsqueeze(in[0], *axes)};

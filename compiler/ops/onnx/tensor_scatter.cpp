@@ -44,8 +44,10 @@ std::vector<Value*> lower(Lowering& in) {
     b.require_equal(given->type.dims[0], cache->type.dims[0], str("the batch of node '", in.node(), "'"));
     starts = b.cast(given, DType::I64);
   }
-  starts = per_batch(b, starts, rank);
   Value *zero = b.scalar(DType::I64, 0), *limit = b.dims_tensor({length}, {}), *size = b.dims_tensor({capacity}, {});
+  if (mode == "linear")
+    starts = b.maximum(b.minimum(starts, b.add(size, b.scalar(DType::I64, 1))), b.scalar(DType::I64, -1));
+  starts = per_batch(b, starts, rank);
   std::vector<Expr> along(size_t(rank), Expr(1));
   along[size_t(axis)] = capacity;
   Value* distance = b.sub(b.iota(DType::I64, along, axis), starts);

@@ -13,6 +13,14 @@ std::vector<Value*> map(Lowering& in) {
   return {in.builder().unary(function, in[0])};
 }
 
+// Of integers too, by the schema: a whole number that is 0 or 1 with a sign.
+std::vector<Value*> erf(Lowering& in) {
+  auto& b = in.builder();
+  const DType dtype = in[0]->type.dtype;
+  if (is_float(dtype)) return {b.unary(UnaryFunction::Erf, in[0])};
+  return {b.cast(b.unary(UnaryFunction::Erf, b.cast(in[0], DType::F64)), dtype)};
+}
+
 std::vector<Value*> reciprocal(Lowering& in) {
   auto& b = in.builder();
   return {b.div(b.scalar_like(in[0], 1), in[0])};
@@ -41,7 +49,7 @@ const OnnxOp ops[] = {
     operator_row("Ceil", {1, 6, 13}, map<UnaryFunction::Ceil>),
     operator_row("Cos", {7, 22}, map<UnaryFunction::Cos>),
     operator_row("Cosh", {9, 22}, map<UnaryFunction::Cosh>),
-    operator_row("Erf", {9, 13}, map<UnaryFunction::Erf>),
+    operator_row("Erf", {9, 13}, erf),
     operator_row("Exp", {1, 6, 13}, map<UnaryFunction::Exp>),
     operator_row("Floor", {1, 6, 13}, map<UnaryFunction::Floor>),
     operator_row("IsInf", {10, 20}, is_inf),

@@ -9,6 +9,8 @@ using expr::Kind;
 using graph::BinaryAttrs;
 using graph::BinaryFunction;
 
+Expr divisor(const Expr& b) { return is_integer(b->type.dtype) ? checked(b, b != expr::int_imm(0, b->type.dtype)) : b; }
+
 Expr apply(BinaryFunction function, const Expr& a, const Expr& b) {
   const DType dtype = a->type.dtype;
   const bool logic = dtype == DType::Bool;
@@ -20,11 +22,11 @@ Expr apply(BinaryFunction function, const Expr& a, const Expr& b) {
     case BinaryFunction::Mul:
       return a * b;
     case BinaryFunction::Div:
-      return is_float(dtype) ? a / b : expr::make(Kind::TruncDiv, a, b);
+      return is_float(dtype) ? a / b : expr::make(Kind::TruncDiv, a, divisor(b));
     case BinaryFunction::Rem:
-      return is_float(dtype) ? expr::call(Function::Fmod, {a, b}) : expr::make(Kind::TruncRem, a, b);
+      return is_float(dtype) ? expr::call(Function::Fmod, {a, b}) : expr::make(Kind::TruncRem, a, divisor(b));
     case BinaryFunction::Mod:
-      return a % b;
+      return a % divisor(b);
     case BinaryFunction::Pow:
       return expr::call(Function::Pow, {a, b});
     case BinaryFunction::Min:

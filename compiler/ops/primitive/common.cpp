@@ -113,7 +113,17 @@ Index broadcast_index(const Exprs& dims, const Exprs& result_dims, const Index& 
 
 Expr wrap_negative(const Expr& index, const Expr& dim) {
   const Expr wide = expr::cast(index, DType::I64);
-  return expr::select(wide < Expr(0), wide + dim, wide);
+  const Expr result = expr::select(wide < Expr(0), wide + dim, wide);
+  return checked(result, Expr(0) <= result && result < dim);
+}
+
+Expr checked(const Expr& value, const Expr& condition) {
+  bool reads = false;
+  expr::visit(value, [&](const Expr& part) {
+    reads = reads || part->kind == expr::Kind::Load;
+    return !reads;
+  });
+  return reads || expr::prove(condition) ? value : expr::call(expr::Function::Checked, {value});
 }
 
 Expr all_of(const std::vector<Expr>& conditions) {

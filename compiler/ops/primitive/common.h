@@ -62,8 +62,10 @@ Index unflatten(const Expr& flat, const Exprs& dims);
 Expr product(const Exprs& dims);
 // Index of an operand of `dims` that is broadcast (right-aligned) to a result index.
 Index broadcast_index(const Exprs& dims, const Exprs& result_dims, const Index& index);
-// index + dim when negative: ONNX's indices that count from the end. I64.
+// index + dim when negative: ONNX's indices that count from the end. I64, checked against the dim.
 Expr wrap_negative(const Expr& index, const Expr& dim);
+// `value`, an index or a divisor that `condition` must hold for: marked for a check unless it holds for sure.
+Expr checked(const Expr& value, const Expr& condition);
 // all(conditions), true when there are none.
 Expr all_of(const std::vector<Expr>& conditions);
 

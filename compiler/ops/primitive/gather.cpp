@@ -48,6 +48,9 @@ std::vector<TensorType> infer_gather_elements(const Attributes& attributes, Type
   expect_indices(Op::gather_elements, indices);
   expect_axis(Op::gather_elements, as<AxisAttrs>(attributes).axis, x);
   require(x.rank() == indices.rank(), Status::InvalidModel, "gather_elements: ranks differ in ", type_list(operands));
+  for (int64_t i = 0; i < x.rank(); ++i)
+    require(i == as<AxisAttrs>(attributes).axis || !expr::prove(x.dims[size_t(i)] < indices.dims[size_t(i)]),
+            Status::InvalidModel, "gather_elements: the indices exceed dim ", i, " in ", type_list(operands));
   return {{x.dtype, indices.dims, {}}};
 }
 
@@ -57,6 +60,8 @@ std::vector<Term> express_gather_elements(const Attributes& attributes, Terms op
   const Term x = operands[0], indices = operands[1];
   return {{x.dtype, results[0].dims, [=](const Index& index) {
              Index source = index;
+             for (size_t i = 0; i < source.size(); ++i)
+               source[i] = checked(index[i], i == axis ? expr::bool_imm(true) : indices.dims[i] <= x.dims[i]);
              source[axis] = wrap_negative(indices.at(index), x.dims[axis]);
              return x.at(source);
            }}};

@@ -231,7 +231,7 @@ struct Direction {
       for (int64_t b = 0; b < batch; ++b) std::copy_n(bias_r, columns, recurrent.data() + b * columns);
       multiply_add(h, r.data(), recurrent.data(), batch, hidden, columns, columns);
       for (int64_t b = 0; b < batch; ++b) {
-        const int64_t length = std::clamp<int64_t>(lengths[b], 0, time);
+        const int64_t length = lengths[b];
         const int64_t t = backward && step < length ? length - 1 - step : step;
         T* out = y + t * stride + b * hidden;
         if (step >= length) {
@@ -255,6 +255,18 @@ struct Direction {
     }
   }
 };
+
+// What inference could not prove, and the lengths, which are data.
+void check_operands(const RnnAttrs& rnn, std::span<const Tensor> operands) {
+  std::vector<TensorType> types;
+  for (const Tensor& operand : operands)
+    types.push_back({operand.dtype(), {operand.dims().begin(), operand.dims().end()}, {}});
+  infer(rnn, types);
+  const int64_t time = operands[0].dims()[0];
+  for (int64_t b = 0; b < operands[4].count(); ++b)
+    require(operands[4].as_int(b) >= 0 && operands[4].as_int(b) <= time, Status::MismatchingShape,
+            graph::rnn_names[int(rnn.kind)], ": sequence length ", operands[4].as_int(b), " of a time of ", time);
+}
 
 template <class T>
 std::vector<Tensor> run_layer(const RnnAttrs& rnn, std::span<const Tensor> operands) {
@@ -302,6 +314,7 @@ Tensor converted(const Tensor& x, DType dtype) {
 std::vector<Tensor> reference(const Attributes& attributes, std::span<const Tensor> operands) {
   const auto& rnn = as<RnnAttrs>(attributes);
   const DType dtype = operands[0].dtype();
+  check_operands(rnn, operands);
   if (dtype == DType::F64) return run_layer<double>(rnn, operands);
   if (dtype == DType::F32) return run_layer<float>(rnn, operands);
   std::vector<Tensor> wide;

@@ -1,4 +1,4 @@
-// Checks of what only run-time data decides: indices that were loaded, divisors that were loaded.
+// Checks of what may be wrong: indices and divisors that were loaded, or that primitives marked (Function::Checked).
 #include <unordered_set>
 
 #include "compiler/tensor/lower/lower.h"
@@ -11,13 +11,19 @@ using expr::Kind;
 
 constexpr int32_t index_out_of_range = 1, division_by_zero = 2;  // runtime::KernelError
 
-bool has_load(const Expr& e) {
+bool is_mark(const Expr& e) { return e->kind == Kind::Call && e->function == expr::Function::Checked; }
+
+bool may_be_wrong(const Expr& e) {
   bool found = false;
   expr::visit(e, [&](const Expr& x) {
-    found = found || x->kind == Kind::Load;
+    found = found || x->kind == Kind::Load || is_mark(x);
     return !found;
   });
   return found;
+}
+
+Expr without_marks(const Expr& e) {
+  return mutate_shared(e, [](const Expr& x) { return is_mark(x) ? x->args[0] : x; });
 }
 
 class Collector {
@@ -34,14 +40,14 @@ class Collector {
     for (const Expr& a : e->args) scan(a, guard);
     if (e->kind == Kind::Load) {
       for (size_t i = 0; i < e->args.size() && !e->buffer->flat; ++i) {
-        if (!has_load(e->args[i])) continue;
+        if (!may_be_wrong(e->args[i])) continue;
         Expr inside = Expr(0) <= e->args[i] && e->args[i] < e->buffer->dims[i];
         add(inside, guard, index_out_of_range);
       }
     }
     bool division =
         e->kind == Kind::Div || e->kind == Kind::Mod || e->kind == Kind::TruncDiv || e->kind == Kind::TruncRem;
-    if (division && is_integer(e->type.dtype) && has_load(e->args[1])) {
+    if (division && is_integer(e->type.dtype) && may_be_wrong(e->args[1])) {
       add(e->args[1] != expr::int_imm(0, e->type.dtype), guard, division_by_zero);
     }
   }
@@ -72,7 +78,7 @@ class Collector {
 }  // namespace
 
 Stmt add_bound_checks(const Stmt& stmt) {
-  return mutate(stmt, [](const Stmt& s) {
+  const Stmt checked = mutate(stmt, [](const Stmt& s) {
     Collector collector;
     if (s->kind == StmtKind::Store) {
       collector.scan(s->value, Expr());
@@ -85,6 +91,7 @@ Stmt add_bound_checks(const Stmt& stmt) {
     body.push_back(s);
     return make_block(std::move(body));
   });
+  return mutate_exprs(checked, without_marks);
 }
 
 }  // namespace sardonyx::tensor

@@ -13,8 +13,8 @@ namespace sardonyx::tensor {
 // All passes in order.
 Stmt lower(const Stmt& body, const expr::Scope& scope = {});
 
-// Data-dependent indices (an index that contains a Load) are checked against the buffer's dims, integer divisors that
-// contain a Load against zero. Runs on multi-dimensional indices.
+// Indices that contain a Load or a Checked are checked against the buffer's dims, integer divisors that do against zero;
+// then nothing is Checked any more. Runs on multi-dimensional indices.
 Stmt add_bound_checks(const Stmt& stmt);
 // Row-major flattening of all indices.
 Stmt flatten(const Stmt& stmt);

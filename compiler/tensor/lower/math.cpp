@@ -76,17 +76,21 @@ Expr sign(const Expr& x) {
   return is_signed(x->type.dtype) ? expr::select(x < zero, zero_like(-1, x), positive) : positive;
 }
 
-// Integer powers: x * x * x, by squaring over the bits of y; negative exponents give 0 but for |x| = 1.
+// Integer powers: x * x * x, by squaring over the bits of y; negative exponents give 0 but for |x| = 1. Of exponents
+// beyond 63 only these bits count, with which powers of odd numbers that fit no type differ from those that wrap;
+// squaring on would double the expression each time.
 Expr integer_pow(const Expr& x, const Expr& y) {
   Expr zero = zero_like(0, x), one = zero_like(1, x);
   Expr result = one, square = x;
-  int bits = int(size_of(x->type.dtype)) * 8;
+  constexpr int bits = 6;
   auto shifted = [&](int n) { return expr::call(Function::ShiftRight, {y, zero_like(n, y)}); };
-  for (int i = 0; i < std::min(bits, 6); ++i) {
+  for (int i = 0; i < bits; ++i) {
     Expr bit = expr::call(Function::BitAnd, {shifted(i), one});
     result = expr::select(bit != zero, result * square, result);
     square = square * square;
   }
+  const Expr even = expr::call(Function::BitAnd, {x, one}) == zero;
+  result = expr::select(zero_like((1 << bits) - 1, y) < y && even, zero, result);
   if (!is_signed(x->type.dtype)) return result;
   Expr odd = expr::call(Function::BitAnd, {y, one}) != zero;
   Expr minus_one = zero_like(-1, x);
