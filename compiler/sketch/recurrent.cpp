@@ -170,7 +170,7 @@ class RecurrenceBuilder {
     std::vector<Stmt> parts;
     parts.push_back(for_states([&](const Expr& row, const Expr& sample, const Expr& unit) {
       const auto initial = [&](const BufferPtr& from) {
-        return inside(unit, true, from, {direction_value(), sample, unit});
+        return inside(unit, true, from, {Expr(direction_), sample, unit});
       };
       std::vector<Stmt> stores{tensor::make_store(state_, {0, row, unit}, initial(layer_.initial_h))};
       if (lstm) stores.push_back(tensor::make_store(cell_, {row, unit}, initial(layer_.initial_c)));
@@ -183,19 +183,17 @@ class RecurrenceBuilder {
     parts.push_back(tensor::make_for(ForKind::Serial, step_, time_,
                                      tensor::make_let(current_, Expr(step_) % 2, tensor::make_block(std::move(step)))));
     parts.push_back(for_states([&](const Expr& row, const Expr& sample, const Expr& unit) {
-      std::vector<Stmt> stores{tensor::make_store(layer_.last_h, {direction_value(), sample, unit},
+      std::vector<Stmt> stores{tensor::make_store(layer_.last_h, {Expr(direction_), sample, unit},
                                                   expr::load(state_, {time_ % 2, row, unit}))};
       if (lstm)
         stores.push_back(
-            tensor::make_store(layer_.last_c, {direction_value(), sample, unit}, expr::load(cell_, {row, unit})));
+            tensor::make_store(layer_.last_c, {Expr(direction_), sample, unit}, expr::load(cell_, {row, unit})));
       return tensor::make_if(unit < Expr(layer_.hidden), tensor::make_block(std::move(stores)));
     }));
     Stmt body = tensor::make_block(std::move(parts));
     for (const BufferPtr& buffer : buffers) body = tensor::make_allocate(buffer, body);
     return body;
   }
-
-  Expr direction_value() const { return Expr(direction_); }
 
   // Over all units of all rows, padding included.
   Stmt for_states(const std::function<Stmt(const Expr& row, const Expr& sample, const Expr& unit)>& f) const {
@@ -231,7 +229,7 @@ class RecurrenceBuilder {
       const Expr from =
           p.of_reset_state ? expr::load(reset_, {Expr(i), k}) : expr::load(state_, {Expr(current_), Expr(i), k});
       const int64_t elements = packed_elements(products_, layer_.hidden);
-      const Expr at = direction_value() * elements + p.base + (panel * layer_.hidden + k) * p.columns() + column;
+      const Expr at = Expr(direction_) * elements + p.base + (panel * layer_.hidden + k) * p.columns() + column;
       const Expr sum = expr::load(acc, {part, Expr(i), column}) + from * expr::load(packed_, {at});
       return points(tensor::make_store(acc, {part, Expr(i), column}, sum));
     };
@@ -272,7 +270,7 @@ class RecurrenceBuilder {
     VarPtr time = loop_var("time", time_);
     VarPtr j = loop_var("j", p.vectors), l = loop_var("l", lanes_);
     const Expr active = Expr(step_) < Expr(length);
-    const Expr backward = layer_.directions > 1 ? direction_value() == Expr(1) : expr::bool_imm(layer_.reverse);
+    const Expr backward = layer_.directions > 1 ? Expr(direction_) == Expr(1) : expr::bool_imm(layer_.reverse);
     const Expr lane = Expr(j) * lanes_ + Expr(l);
     const Row at{row, Expr(sample), Expr(time), active, panel * p.width + lane, layer_.hidden % p.width != 0};
     const auto product_of = [&](int64_t gate) { return product(Expr(gate * p.width) + lane); };
@@ -308,7 +306,7 @@ class RecurrenceBuilder {
     const auto gate = [&](int64_t g, int64_t peephole, const Expr& c) {
       Expr sum = product(g) + input(at, g);
       if (layer_.peepholes)
-        sum = sum + c * inside(at, layer_.peepholes, {direction_value(), Expr(peephole * layer_.hidden) + at.unit});
+        sum = sum + c * inside(at, layer_.peepholes, {Expr(direction_), Expr(peephole * layer_.hidden) + at.unit});
       return activate(0, sum);
     };
     const Expr in = gate(0, 0, old);
@@ -334,7 +332,7 @@ class RecurrenceBuilder {
   }
   Stmt gru_linear(const Row& at, const ProductOf& product) const {
     const Expr reset = activate(0, product(1) + input(at, 1));
-    const Expr bias = inside(at, layer_.candidate_bias, {direction_value(), at.unit});
+    const Expr bias = inside(at, layer_.candidate_bias, {Expr(direction_), at.unit});
     return gru_state(at, activate(0, product(0) + input(at, 0)), input(at, 2) + reset * (product(2) + bias));
   }
   Stmt gru_state(const Row& at, const Expr& update, const Expr& candidate) const {
@@ -347,7 +345,7 @@ class RecurrenceBuilder {
   Expr input(const Row& at, int64_t gate) const {
     const Expr columns = layer_.weights->dims[1];
     return inside(at, layer_.projected,
-                  {at.time, at.sample, direction_value() * columns + gate * layer_.hidden + at.unit});
+                  {at.time, at.sample, Expr(direction_) * columns + gate * layer_.hidden + at.unit});
   }
 
   // An element of a unit: 0 beyond the last one.
@@ -363,7 +361,7 @@ class RecurrenceBuilder {
   Stmt next_state(const Row& at, const Expr& value) const {
     BufferPtr fresh = make_buffer("fresh", dtype_, {1}, Buffer::Scope::Register);
     const Expr now = expr::load(fresh, {0});
-    Stmt result = tensor::make_store(layer_.y, {at.time, direction_value(), at.sample, at.unit},
+    Stmt result = tensor::make_store(layer_.y, {at.time, Expr(direction_), at.sample, at.unit},
                                      expr::select(at.active, now, expr::imm(0, dtype_)));
     if (at.partial) result = tensor::make_if(at.unit < Expr(layer_.hidden), result);
     return tensor::make_allocate(fresh, tensor::make_block({

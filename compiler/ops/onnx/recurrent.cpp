@@ -166,9 +166,9 @@ std::vector<Value*> lower(Lowering& in) {
 }
 
 const OnnxOp ops[] = {
-    operator_row("GRU", {1, 3, 7, 14, 22}, lower<RnnKind::Gru>, {3, 6}, {0, 2}, Execution::Host),
-    operator_row("LSTM", {1, 7, 14, 22}, lower<RnnKind::Lstm>, {3, 8}, {0, 3}, Execution::Host),
-    operator_row("RNN", {1, 7, 14, 22}, lower<RnnKind::Rnn>, {3, 6}, {0, 2}, Execution::Host),
+    operator_row("GRU", {1, 3, 7, 14, 22}, lower<RnnKind::Gru>, {3, 6}, {0, 2}),
+    operator_row("LSTM", {1, 7, 14, 22}, lower<RnnKind::Lstm>, {3, 8}, {0, 3}),
+    operator_row("RNN", {1, 7, 14, 22}, lower<RnnKind::Rnn>, {3, 6}, {0, 2}),
 };
 
 }  // namespace
