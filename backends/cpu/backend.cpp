@@ -10,6 +10,7 @@
 #include "backends/cpu/llvm/compile.h"
 #include "backends/cpu/onednn/families.h"
 #include "backends/group_program.h"
+#include "backends/recurrent.h"
 #include "backends/scheduled.h"
 #include "compiler/expr/simplify.h"
 #include "compiler/tensor/symbol_values.h"
@@ -73,6 +74,13 @@ bool interchangeable(const sketch::Lowered& a, const sketch::Lowered& b) {
          a.packed.size() == b.packed.size();
 }
 
+// What the reference of an opaque primitive takes: nothing is known of it but that generated code is much faster.
+double library_ns(const Candidates& others) {
+  double ns = 10000;
+  for (const Candidate& candidate : others.list) ns = std::max(ns, 10 * candidate.cost_ns);
+  return ns;
+}
+
 class CpuBackend : public backends::Backend {
  public:
   std::string_view name() const override { return "cpu"; }
@@ -97,10 +105,11 @@ class CpuBackend : public backends::Backend {
   Candidates candidates(const Node& group, const Target& target) const override {
     Candidates result;
     if (const Node* anchor = host_anchor(group)) {
+      if (anchor->op == graph::Op::rnn) backends::propose_recurrent(group, target, "codegen", result);
       Candidate candidate;
       candidate.kind = Candidate::Kind::Library;
       candidate.family = str("library.", graph::op_name(anchor->op));
-      candidate.cost_ns = 10000;
+      candidate.cost_ns = library_ns(result);
       result.list.push_back(std::move(candidate));
       return result;
     }
@@ -127,6 +136,10 @@ class CpuBackend : public backends::Backend {
           result[i].host = make_host_operator(*chosen.group);
         } else if (chosen.candidate.kind == Candidate::Kind::Vendor) {
           result[i] = onednn::compile(chosen, target);
+        } else if (backends::is_recurrent(chosen.candidate)) {
+          backends::LoweredRecurrence layer = backends::lower_recurrent(*chosen.group, target);
+          for (const tensor::LoweredKernel& kernel : layer.lowered.launches) kernels.push_back(kernel);
+          pending.push_back({i, std::move(layer.problem), std::move(layer.lowered), {}});
         } else {
           Pending entry{
               i, backends::express_group(*chosen.group, chosen.candidate.inputs, chosen.candidate.outputs), {}, {}};

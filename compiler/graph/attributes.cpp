@@ -323,4 +323,17 @@ MakeAttributes maker(Op op) {
 
 std::shared_ptr<Attributes> make_attributes(Op op) { return maker(op)(); }
 
+std::vector<Exprs> RnnAttrs::operand_dims(const Expr& time, const Expr& batch) const {
+  const Expr d = directions(), rows = gates() * hidden, h = hidden;
+  const Exprs state{d, batch, h};
+  std::vector<Exprs> dims{{time, batch, directions() * gates() * hidden}, {d, rows, h}, {batch}, state};
+  if (kind == RnnKind::Lstm) {
+    dims.push_back(state);
+    dims.push_back({d, 3 * hidden});
+  } else if (kind == RnnKind::Gru && linear_before_reset) {
+    dims.push_back({d, h});
+  }
+  return dims;
+}
+
 }  // namespace sardonyx::graph

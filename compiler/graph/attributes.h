@@ -325,8 +325,13 @@ struct LrnAttrs : AttributesOf<LrnAttrs> {
 };
 enum class RnnKind : int { Lstm, Gru, Rnn };
 extern const char* const rnn_names[];
-// Operands (ONNX layout 0): X [T,B,I], W [D,G*H,I], R [D,G*H,H], B [D,2*G*H], lengths I32 [B], initial_h [D,B,H],
-// and for LSTM initial_c [D,B,H], P [D,3*H]. All present: the importer fills in defaults.
+// The recurrent part of a layer, T steps of B samples in D directions. Operands, all present:
+//   0 projected input [T,B,D*G*H]: X times W of all steps, plus every bias that is merely added
+//   1 R [D,G*H,H], gates in ONNX's order
+//   2 lengths I32 [B]
+//   3 initial_h [D,B,H]
+//   4 LSTM: initial_c [D,B,H]; GRU with linear_before_reset: the recurrent bias [D,H] of its candidate
+//   5 LSTM, optional: peepholes [D,3*H]
 // Results: Y [T,D,B,H], Y_h [D,B,H], LSTM: Y_c [D,B,H].
 struct RnnAttrs : AttributesOf<RnnAttrs> {
   RnnKind kind = RnnKind::Lstm;
@@ -342,6 +347,10 @@ struct RnnAttrs : AttributesOf<RnnAttrs> {
         v("activations", activations), v("alphas", alphas), v("betas", betas), v("clip", clip),
         v("linear_before_reset", linear_before_reset), v("input_forget", input_forget);
   }
+  int64_t gates() const { return kind == RnnKind::Lstm ? 4 : kind == RnnKind::Gru ? 3 : 1; }
+  int64_t directions() const { return bidirectional ? 2 : 1; }
+  // Dims of all operands that there may be.
+  std::vector<std::vector<Expr>> operand_dims(const Expr& time, const Expr& batch) const;
 };
 
 // ---- selection and host operators ----

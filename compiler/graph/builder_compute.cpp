@@ -106,6 +106,14 @@ Value* Builder::layer_norm(Value* x, Value* scale, Value* bias, int64_t axis, do
 Value* Builder::lrn(Value* x, LrnAttrs attrs) { return create(Op::lrn, boxed(std::move(attrs)), {x})->result(); }
 
 std::vector<Value*> Builder::rnn(std::vector<Value*> operands, RnnAttrs attrs) {
+  if (!operands.empty() && operands[0]->type.rank() == 3) {
+    const auto expected = attrs.operand_dims(operands[0]->type.dims[0], operands[0]->type.dims[1]);
+    for (size_t i = 0; i < std::min(operands.size(), expected.size()); ++i) {
+      const auto& dims = operands[i]->type.dims;
+      for (size_t d = 0; d < dims.size() && dims.size() == expected[i].size(); ++d)
+        require_equal(dims[d], expected[i][d], str(rnn_names[int(attrs.kind)], ": dims of operand ", i));
+    }
+  }
   return results_of(create(Op::rnn, boxed(std::move(attrs)), std::move(operands)));
 }
 

@@ -487,29 +487,30 @@ class RandomGraph : public RandomValues {
   Item recurrent(const Item& x) {
     const auto kind = pick({graph::RnnKind::Lstm, graph::RnnKind::Gru, graph::RnnKind::Rnn});
     const bool lstm = kind == graph::RnnKind::Lstm;
-    const int64_t gates = lstm ? 4 : kind == graph::RnnKind::Gru ? 3 : 1;
-    const int64_t time = 1 + below(4), batch = 1 + below(3), width = pick({1, 3, 8}), hidden = pick({1, 4, 5});
+    const int64_t time = 1 + below(4), batch = 1 + below(8), hidden = pick({1, 4, 5, 16, 20});
     const DType dtype = x.dtype() == DType::F64 ? DType::F64 : DType::F32;
     graph::RnnAttrs attrs;
     attrs.kind = kind;
     attrs.hidden = hidden;
     attrs.reverse = one_in(2);
+    attrs.bidirectional = one_in(3);
     attrs.activations = lstm ? "Sigmoid,Tanh,Tanh" : kind == graph::RnnKind::Gru ? "Sigmoid,Tanh" : "Tanh";
+    if (attrs.bidirectional) attrs.activations += "," + attrs.activations;
     attrs.linear_before_reset = one_in(2);
-    const Tensor lengths = driver::random_tensor(DType::I32, {batch}, random_(), 1, double(time));
-    std::vector<Value*> operands = {input(dtype, {dim(time), dim(batch), Expr(width)}).value,
-                                    constant(dtype, {1, gates * hidden, width}, 0.5).value,
-                                    constant(dtype, {1, gates * hidden, hidden}, 0.5).value,
-                                    constant(dtype, {1, 2 * gates * hidden}, 0.5).value,
-                                    builder_.constant(lengths),
-                                    constant(dtype, {1, batch, hidden}).value};
+    const int64_t directions = attrs.directions(), rows = attrs.gates() * hidden;
+    const Tensor lengths = driver::random_tensor(DType::I32, {batch}, random_(), 0, double(time));
+    std::vector<Value*> operands = {input(dtype, {dim(time), dim(batch), Expr(directions * rows)}).value,
+                                    constant(dtype, {directions, rows, hidden}, 0.5).value, builder_.constant(lengths),
+                                    constant(dtype, {directions, batch, hidden}).value};
     if (lstm) {
-      operands.push_back(constant(dtype, {1, batch, hidden}).value);
-      operands.push_back(constant(dtype, {1, 3 * hidden}, 0.5).value);
+      operands.push_back(constant(dtype, {directions, batch, hidden}).value);
+      if (one_in(2)) operands.push_back(constant(dtype, {directions, 3 * hidden}, 0.5).value);
+    } else if (kind == graph::RnnKind::Gru && attrs.linear_before_reset) {
+      operands.push_back(constant(dtype, {directions, hidden}, 0.5).value);
     }
     // A step passes on at most 4 (a cell) plus hidden / 2 (the products) times its error.
     double error = 0;
-    for (int64_t t = 0; t < time; ++t) error = error * (4 + double(hidden)) + 64 * unit(dtype) * double(width + hidden);
+    for (int64_t t = 0; t < time; ++t) error = error * (4 + double(hidden)) + 64 * unit(dtype) * double(1 + hidden);
     return result(builder_.rnn(operands, attrs)[0], 1, error);
   }
 

@@ -1,4 +1,5 @@
-// Opaque primitives (topk, nonzero, scatters, recurrent layers, host calls) run as host functions on the CPU.
+// Opaque primitives (topk, nonzero, scatters, host calls, recurrent layers whose weights only the run knows) run as
+// host functions on the CPU.
 #pragma once
 #include <memory>
 

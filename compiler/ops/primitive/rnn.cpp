@@ -1,13 +1,15 @@
-// rnn: LSTM, GRU and simple recurrent layers with all of ONNX's options. Opaque; the reference below is also what runs.
+// rnn: the recurrent part of LSTM, GRU and simple recurrent layers with all of ONNX's options. Opaque; the reference
+// below is what runs where no generated kernel does.
 //
-// Input projections of all time steps are one matrix product up front; the recurrence then works on rows of
-// [gates * hidden]. Matrices are transposed once so that inner loops are contiguous and vectorise.
+// The recurrence works on rows of [gates * hidden]. R is transposed once so that inner loops are contiguous and
+// vectorise.
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 
 #include "compiler/ops/primitive/common.h"
+#include "compiler/ops/rnn_activations.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -15,34 +17,25 @@ namespace {
 using graph::RnnAttrs;
 using graph::RnnKind;
 
-int64_t gates_of(RnnKind kind) { return kind == RnnKind::Lstm ? 4 : kind == RnnKind::Gru ? 3 : 1; }
-
 std::vector<TensorType> infer(const Attributes& attributes, Types operands) {
   const auto& rnn = as<RnnAttrs>(attributes);
   const bool lstm = rnn.kind == RnnKind::Lstm;
-  expect_operands(Op::rnn, operands, lstm ? 8 : 6);
-  const TensorType &x = operands[0], &w = operands[1];
-  require(is_float(x.dtype) && x.rank() == 3 && w.rank() == 3 && rnn.hidden > 0, Status::InvalidModel,
-          "rnn of hidden size ", rnn.hidden, " does not accept ", type_list(operands));
-  const Expr time = x.dims[0], batch = x.dims[1], input = x.dims[2], hidden = rnn.hidden;
-  const Expr directions = rnn.bidirectional ? 2 : 1, rows = gates_of(rnn.kind) * rnn.hidden;
-  const std::vector<Exprs> expected{{time, batch, input},
-                                    {directions, rows, input},
-                                    {directions, rows, hidden},
-                                    {directions, expr::simplify(rows * 2)},
-                                    {batch},
-                                    {directions, batch, hidden},
-                                    {directions, batch, hidden},
-                                    {directions, expr::simplify(hidden * 3)}};
+  require(!operands.empty() && (operands[0].dtype == DType::F32 || operands[0].dtype == DType::F64) &&
+              operands[0].rank() == 3 && rnn.hidden > 0,
+          Status::InvalidModel, "rnn of hidden size ", rnn.hidden, " does not accept ", type_list(operands));
+  const DType dtype = operands[0].dtype;
+  const Expr time = operands[0].dims[0], batch = operands[0].dims[1];
+  const std::vector<Exprs> expected = rnn.operand_dims(time, batch);
+  expect_operands(Op::rnn, operands, lstm && operands.size() == 5 ? 5 : expected.size());
   for (size_t i = 0; i < operands.size(); ++i) {
-    const TensorType wanted{i == 4 ? DType::I32 : x.dtype, expected[i], {}};
+    const TensorType wanted{i == 2 ? DType::I32 : dtype, expected[i], {}};
     bool fits = operands[i].dtype == wanted.dtype && operands[i].rank() == wanted.rank();
     for (size_t d = 0; fits && d < expected[i].size(); ++d) fits = !surely_differ(operands[i].dims[d], expected[i][d]);
     require(fits, Status::InvalidModel, graph::rnn_names[int(rnn.kind)], ": operand ", i, " is ",
             graph::to_string(operands[i]), " but should be ", graph::to_string(wanted));
   }
-  const TensorType state{x.dtype, {directions, batch, hidden}, {}};
-  std::vector<TensorType> results{{x.dtype, {time, directions, batch, hidden}, {}}, state};
+  const TensorType state{dtype, expected[3], {}};
+  std::vector<TensorType> results{{dtype, {time, rnn.directions(), batch, rnn.hidden}, {}}, state};
   if (lstm) results.push_back(state);
   return results;
 }
@@ -63,52 +56,35 @@ void each(T* values, int64_t count, F f) {
 template <class T>
 struct ActivationEntry {
   const char* name;
-  T alpha, beta;  // ONNX's defaults
   void (*apply)(T* values, int64_t count, T alpha, T beta);
 };
 
 template <class T>
 const ActivationEntry<T> activation_table[] = {
-    {"Relu", 0, 0, [](T* v, int64_t n, T, T) { each(v, n, [](T x) { return x > 0 ? x : T(0); }); }},
-    {"Tanh", 0, 0, [](T* v, int64_t n, T, T) { each(v, n, [](T x) { return std::tanh(x); }); }},
-    {"Sigmoid", 0, 0, [](T* v, int64_t n, T, T) { each(v, n, [](T x) { return 1 / (1 + std::exp(-x)); }); }},
-    {"Affine", 1, 0, [](T* v, int64_t n, T a, T b) { each(v, n, [=](T x) { return a * x + b; }); }},
-    {"LeakyRelu", T(0.01), 0, [](T* v, int64_t n, T a, T) { each(v, n, [=](T x) { return x >= 0 ? x : a * x; }); }},
-    {"ThresholdedRelu", 1, 0, [](T* v, int64_t n, T a, T) { each(v, n, [=](T x) { return x > a ? x : T(0); }); }},
-    {"ScaledTanh", 1, 1, [](T* v, int64_t n, T a, T b) { each(v, n, [=](T x) { return a * std::tanh(b * x); }); }},
-    {"HardSigmoid", T(0.2), T(0.5),
+    {"Relu", [](T* v, int64_t n, T, T) { each(v, n, [](T x) { return x > 0 ? x : T(0); }); }},
+    {"Tanh", [](T* v, int64_t n, T, T) { each(v, n, [](T x) { return std::tanh(x); }); }},
+    {"Sigmoid", [](T* v, int64_t n, T, T) { each(v, n, [](T x) { return 1 / (1 + std::exp(-x)); }); }},
+    {"Affine", [](T* v, int64_t n, T a, T b) { each(v, n, [=](T x) { return a * x + b; }); }},
+    {"LeakyRelu", [](T* v, int64_t n, T a, T) { each(v, n, [=](T x) { return x >= 0 ? x : a * x; }); }},
+    {"ThresholdedRelu", [](T* v, int64_t n, T a, T) { each(v, n, [=](T x) { return x > a ? x : T(0); }); }},
+    {"ScaledTanh", [](T* v, int64_t n, T a, T b) { each(v, n, [=](T x) { return a * std::tanh(b * x); }); }},
+    {"HardSigmoid",
      [](T* v, int64_t n, T a, T b) { each(v, n, [=](T x) { return std::clamp(a * x + b, T(0), T(1)); }); }},
-    {"Elu", 1, 0, [](T* v, int64_t n, T a, T) { each(v, n, [=](T x) { return x >= 0 ? x : a * std::expm1(x); }); }},
-    {"Softsign", 0, 0, [](T* v, int64_t n, T, T) { each(v, n, [](T x) { return x / (1 + std::abs(x)); }); }},
-    {"Softplus", 0, 0,
-     [](T* v, int64_t n, T, T) {
-       each(v, n, [](T x) { return std::max(x, T(0)) + std::log1p(std::exp(-std::abs(x))); });
-     }},
+    {"Elu", [](T* v, int64_t n, T a, T) { each(v, n, [=](T x) { return x >= 0 ? x : a * std::expm1(x); }); }},
+    {"Softsign", [](T* v, int64_t n, T, T) { each(v, n, [](T x) { return x / (1 + std::abs(x)); }); }},
+    {"Softplus", [](T* v, int64_t n, T,
+                    T) { each(v, n, [](T x) { return std::max(x, T(0)) + std::log1p(std::exp(-std::abs(x))); }); }},
 };
 
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> parts;
-  if (text.empty()) return parts;
-  size_t start = 0;
-  for (size_t comma; (comma = text.find(',', start)) != std::string::npos; start = comma + 1)
-    parts.push_back(text.substr(start, comma - start));
-  parts.push_back(text.substr(start));
-  return parts;
-}
-
-// All activations of all directions in order. An empty entry of alphas or betas means the activation's default.
+// All activations of all directions in order.
 template <class T>
 std::vector<Activation<T>> activations_of(const RnnAttrs& rnn) {
-  const std::vector<std::string> names = split(rnn.activations), alphas = split(rnn.alphas), betas = split(rnn.betas);
-  const auto number = [](const std::vector<std::string>& texts, size_t i, T fallback) {
-    return i < texts.size() && !texts[i].empty() ? T(to_double(texts[i])) : fallback;
-  };
   std::vector<Activation<T>> result;
-  for (size_t i = 0; i < names.size(); ++i) {
+  for (const RnnActivation& activation : rnn_activations(rnn)) {
     const auto entry = std::find_if(std::begin(activation_table<T>), std::end(activation_table<T>),
-                                    [&](const ActivationEntry<T>& e) { return names[i] == e.name; });
-    require(entry != std::end(activation_table<T>), Status::InvalidModel, "unknown activation '", names[i], "'");
-    result.push_back({entry->apply, number(alphas, i, entry->alpha), number(betas, i, entry->beta)});
+                                    [&](const ActivationEntry<T>& e) { return activation.name == e.name; });
+    check(entry != std::end(activation_table<T>), "activation '", activation.name, "' has no function");
+    result.push_back({entry->apply, T(activation.alpha), T(activation.beta)});
   }
   return result;
 }
@@ -162,10 +138,11 @@ void multiply_add(const T* a, const T* b, T* out, int64_t rows, int64_t inner, i
 template <class T>
 struct Direction {
   const RnnAttrs& rnn;
-  int64_t time, batch, input, hidden, columns;  // columns = gates * hidden
-  const T* x;
-  std::vector<T> w, r;  // [input, columns], [hidden, columns]
-  const T *bias_w, *bias_r, *peepholes;
+  int64_t time, batch, hidden, columns;  // columns = gates * hidden
+  const T* projected;                    // this direction's columns; rows are `row_stride` apart
+  int64_t row_stride;
+  std::vector<T> r;                     // [hidden, columns]
+  const T *candidate_bias, *peepholes;  // null where there are none
   const int32_t* lengths;
   std::span<const Activation<T>> activations;
   bool backward;
@@ -180,40 +157,44 @@ struct Direction {
     activations[which](values, count);
   }
 
+  void peep(int64_t which, const T* c, T* gate) const {
+    if (!peepholes) return;
+    for (int64_t j = 0; j < hidden; ++j) gate[j] += peepholes[which * hidden + j] * c[j];
+  }
+
   // Gates in ONNX order i, o, f, c.
   void lstm_step(T* gates, T* h, T* c) const {
     T *in = gates, *out = gates + hidden, *forget = gates + 2 * hidden, *cell = gates + 3 * hidden;
-    for (int64_t j = 0; j < hidden; ++j) in[j] += peepholes[j] * c[j];
+    peep(0, c, in);
     activate(0, in, hidden);
     if (rnn.input_forget) {
       for (int64_t j = 0; j < hidden; ++j) forget[j] = 1 - in[j];
     } else {
-      for (int64_t j = 0; j < hidden; ++j) forget[j] += peepholes[2 * hidden + j] * c[j];
+      peep(2, c, forget);
       activate(0, forget, hidden);
     }
     activate(1, cell, hidden);
     for (int64_t j = 0; j < hidden; ++j) c[j] = forget[j] * c[j] + in[j] * cell[j];
-    for (int64_t j = 0; j < hidden; ++j) out[j] += peepholes[hidden + j] * c[j];
+    peep(1, c, out);
     activate(0, out, hidden);
     std::copy_n(c, hidden, h);
     activations[2](h, hidden);
     for (int64_t j = 0; j < hidden; ++j) h[j] *= out[j];
   }
 
-  // Gates z, r, h. `recurrent` is h * R + bias_r for this row when linear_before_reset.
+  // Gates z, r, h. `recurrent` is h * R for this row.
   void gru_step(T* gates, T* h, const T* recurrent) const {
     T *update = gates, *reset = gates + hidden, *candidate = gates + 2 * hidden;
     activate(0, update, hidden);
     activate(0, reset, hidden);
     if (rnn.linear_before_reset) {
-      for (int64_t j = 0; j < hidden; ++j) candidate[j] += reset[j] * recurrent[2 * hidden + j];
+      for (int64_t j = 0; j < hidden; ++j) candidate[j] += reset[j] * (recurrent[2 * hidden + j] + candidate_bias[j]);
     } else {
       for (int64_t j = 0; j < hidden; ++j) {
         const T scaled = reset[j] * h[j];
         const T* row = r.data() + j * columns + 2 * hidden;
         for (int64_t k = 0; k < hidden; ++k) candidate[k] += scaled * row[k];
       }
-      for (int64_t j = 0; j < hidden; ++j) candidate[j] += bias_r[2 * hidden + j];
     }
     activate(1, candidate, hidden);
     for (int64_t j = 0; j < hidden; ++j) h[j] = (1 - update[j]) * candidate[j] + update[j] * h[j];
@@ -221,14 +202,12 @@ struct Direction {
 
   // y: this direction's rows of Y, `stride` elements between time steps; h and c hold the initial, then final state.
   void run(T* y, int64_t stride, T* h, T* c) const {
-    std::vector<T> projected(size_t(time * batch * columns));
-    for (int64_t row = 0; row < time * batch; ++row) std::copy_n(bias_w, columns, projected.data() + row * columns);
-    multiply_add(x, w.data(), projected.data(), time * batch, input, columns, columns);
-    std::vector<T> recurrent(size_t(batch * columns));
+    std::vector<T> recurrent(size_t(batch * columns)), gates_of_row(static_cast<size_t>(columns));
+    T* gates = gates_of_row.data();
     const bool gru = rnn.kind == RnnKind::Gru;
     const int64_t added = gru ? 2 * hidden : columns;  // a GRU's candidate gate adds its recurrent part itself
     for (int64_t step = 0; step < time; ++step) {
-      for (int64_t b = 0; b < batch; ++b) std::copy_n(bias_r, columns, recurrent.data() + b * columns);
+      std::fill(recurrent.begin(), recurrent.end(), T(0));
       multiply_add(h, r.data(), recurrent.data(), batch, hidden, columns, columns);
       for (int64_t b = 0; b < batch; ++b) {
         const int64_t length = lengths[b];
@@ -238,7 +217,7 @@ struct Direction {
           std::fill_n(out, hidden, T(0));
           continue;
         }
-        T* gates = projected.data() + (t * batch + b) * columns;
+        std::copy_n(projected + (t * batch + b) * row_stride, columns, gates);
         const T* row = recurrent.data() + b * columns;
         for (int64_t j = 0; j < added; ++j) gates[j] += row[j];
         T* state = h + b * hidden;
@@ -263,37 +242,36 @@ void check_operands(const RnnAttrs& rnn, std::span<const Tensor> operands) {
     types.push_back({operand.dtype(), {operand.dims().begin(), operand.dims().end()}, {}});
   infer(rnn, types);
   const int64_t time = operands[0].dims()[0];
-  for (int64_t b = 0; b < operands[4].count(); ++b)
-    require(operands[4].as_int(b) >= 0 && operands[4].as_int(b) <= time, Status::MismatchingShape,
-            graph::rnn_names[int(rnn.kind)], ": sequence length ", operands[4].as_int(b), " of a time of ", time);
+  const Tensor& lengths = operands[2];
+  for (int64_t b = 0; b < lengths.count(); ++b)
+    require(lengths.as_int(b) >= 0 && lengths.as_int(b) <= time, Status::MismatchingShape,
+            graph::rnn_names[int(rnn.kind)], ": sequence length ", lengths.as_int(b), " of a time of ", time);
 }
 
 template <class T>
 std::vector<Tensor> run_layer(const RnnAttrs& rnn, std::span<const Tensor> operands) {
-  const Tensor &x = operands[0], &w = operands[1], &r = operands[2], &bias = operands[3], &lengths = operands[4];
+  const Tensor &x = operands[0], &r = operands[1], &lengths = operands[2];
   const bool lstm = rnn.kind == RnnKind::Lstm;
-  const int64_t time = x.dims()[0], batch = x.dims()[1], input = x.dims()[2], hidden = rnn.hidden;
-  const int64_t columns = gates_of(rnn.kind) * hidden, directions = w.dims()[0], states = batch * hidden;
+  const int64_t time = x.dims()[0], batch = x.dims()[1], hidden = rnn.hidden;
+  const int64_t columns = rnn.gates() * hidden, directions = rnn.directions(), states = batch * hidden;
   const std::vector<Activation<T>> activations = activations_of<T>(rnn);
-  const size_t per_direction = lstm ? 3 : rnn.kind == RnnKind::Gru ? 2 : 1;
-  require(activations.size() == per_direction * size_t(directions), Status::InvalidModel,
-          graph::rnn_names[int(rnn.kind)], " with ", directions, " directions needs ",
-          per_direction * size_t(directions), " activations, got '", rnn.activations, "'");
+  const size_t per_direction = activations.size() / size_t(directions);
+  const auto optional = [&](bool given, size_t operand, int64_t offset) -> const T* {
+    return given && operand < operands.size() ? operands[operand].data<T>() + offset : nullptr;
+  };
   Tensor y(x.dtype(), {time, directions, batch, hidden});
-  Tensor last_h = operands[5].clone(), last_c = lstm ? operands[6].clone() : Tensor();
+  Tensor last_h = operands[3].clone(), last_c = lstm ? operands[4].clone() : Tensor();
   for (int64_t d = 0; d < directions; ++d) {
     const Direction<T> direction{rnn,
                                  time,
                                  batch,
-                                 input,
                                  hidden,
                                  columns,
-                                 x.data<T>(),
-                                 transposed(w.data<T>() + d * columns * input, columns, input),
+                                 x.data<T>() + d * columns,
+                                 directions * columns,
                                  transposed(r.data<T>() + d * columns * hidden, columns, hidden),
-                                 bias.data<T>() + d * 2 * columns,
-                                 bias.data<T>() + d * 2 * columns + columns,
-                                 lstm ? operands[7].data<T>() + d * 3 * hidden : nullptr,
+                                 optional(!lstm, 4, d * hidden),
+                                 optional(lstm, 5, d * 3 * hidden),
                                  lengths.data<int32_t>(),
                                  std::span(activations).subspan(size_t(d) * per_direction, per_direction),
                                  rnn.bidirectional ? d == 1 : rnn.reverse};
@@ -304,24 +282,10 @@ std::vector<Tensor> run_layer(const RnnAttrs& rnn, std::span<const Tensor> opera
   return {y, last_h};
 }
 
-Tensor converted(const Tensor& x, DType dtype) {
-  if (!is_float(x.dtype()) || x.dtype() == dtype) return x;
-  Tensor result(dtype, x.dims());
-  for (int64_t i = 0; i < x.count(); ++i) result.set_double(i, x.as_double(i));
-  return result;
-}
-
 std::vector<Tensor> reference(const Attributes& attributes, std::span<const Tensor> operands) {
   const auto& rnn = as<RnnAttrs>(attributes);
-  const DType dtype = operands[0].dtype();
   check_operands(rnn, operands);
-  if (dtype == DType::F64) return run_layer<double>(rnn, operands);
-  if (dtype == DType::F32) return run_layer<float>(rnn, operands);
-  std::vector<Tensor> wide;
-  for (const Tensor& operand : operands) wide.push_back(converted(operand, DType::F32));
-  std::vector<Tensor> results = run_layer<float>(rnn, wide);
-  for (Tensor& result : results) result = converted(result, dtype);
-  return results;
+  return operands[0].dtype() == DType::F64 ? run_layer<double>(rnn, operands) : run_layer<float>(rnn, operands);
 }
 
 const RegisterOp registration{{.op = Op::rnn, .traits = graph::Opaque, .infer = infer, .reference = reference}};

@@ -280,17 +280,14 @@ class Cases {
       const char* name = graph::rnn_names[int(kind)];
       add(str("rnn ", name), Precision::Sum, [kind](Maker& m) {
         const bool lstm = kind == graph::RnnKind::Lstm;
-        const int64_t gates = lstm ? 4 : kind == graph::RnnKind::Gru ? 3 : 1, hidden = 3;
+        const int64_t hidden = 3;
         graph::RnnAttrs attrs;
         attrs.kind = kind;
         attrs.hidden = hidden;
         attrs.activations = lstm ? "Sigmoid,Tanh,Tanh" : kind == graph::RnnKind::Gru ? "Sigmoid,Tanh" : "Tanh";
-        std::vector<Value*> operands = {m.input({4, m.n(), 2}),
-                                        m.input({1, gates * hidden, 2}),
-                                        m.input({1, gates * hidden, hidden}),
-                                        m.input({1, 2 * gates * hidden}),
-                                        m.input_in(DType::I32, {m.n()}, 1, 4),
-                                        m.input({1, m.n(), hidden})};
+        const int64_t rows = attrs.gates() * hidden;
+        std::vector<Value*> operands = {m.input({4, m.n(), rows}), m.input({1, rows, hidden}),
+                                        m.input_in(DType::I32, {m.n()}, 1, 4), m.input({1, m.n(), hidden})};
         if (lstm) {
           operands.push_back(m.input({1, m.n(), hidden}));
           operands.push_back(m.input({1, 3 * hidden}));

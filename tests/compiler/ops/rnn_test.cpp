@@ -98,6 +98,81 @@ TEST(Rnn, GruForms) {
   expect_tensor(run_form(1), DType::F32, {1, 1, 1}, {(1 - gate) * linear + gate * 2}, 1e-5);
 }
 
+// Both directions of a GRU with all operands, sample by sample.
+TEST(Rnn, GruMatchesEquations) {
+  const int64_t time = 3, batch = 2, input = 3, hidden = 4, rows = 3 * hidden;
+  const Tensor x = ramp({time, batch, input}, -0.7, 0.1), w = ramp({2, rows, input}, -0.5, 0.013);
+  const Tensor r = ramp({2, rows, hidden}, 0.6, -0.011), bias = ramp({2, 2 * rows}, -0.4, 0.017);
+  const Tensor h0 = ramp({2, batch, hidden}, -0.3, 0.06);
+  for (const bool linear : {false, true}) {
+    const auto results = run({.op = "GRU",
+                              .inputs = {x, w, r, bias, {}, h0},
+                              .attributes = {{"hidden_size", hidden},
+                                             {"direction", std::string("bidirectional")},
+                                             {"linear_before_reset", int64_t{linear}}},
+                              .outputs = 2,
+                              .dynamic = false});
+    std::vector<double> y(size_t(time * 2 * batch * hidden)), last;
+    for (int64_t d = 0; d < 2; ++d)
+      for (int64_t b = 0; b < batch; ++b) {
+        std::vector<double> h;
+        for (int64_t j = 0; j < hidden; ++j) h.push_back(h0.as_double((d * batch + b) * hidden + j));
+        for (int64_t step = 0; step < time; ++step) {
+          const int64_t t = d ? time - 1 - step : step;
+          const auto from_input = [&](int64_t row) {
+            double sum = bias.as_double(d * 2 * rows + row);
+            for (int64_t k = 0; k < input; ++k)
+              sum += x.as_double((t * batch + b) * input + k) * w.as_double((d * rows + row) * input + k);
+            return sum;
+          };
+          const auto from_state = [&](int64_t row, const std::vector<double>& state) {
+            double sum = bias.as_double(d * 2 * rows + rows + row);
+            for (int64_t k = 0; k < hidden; ++k) sum += state[size_t(k)] * r.as_double((d * rows + row) * hidden + k);
+            return sum;
+          };
+          std::vector<double> update, reset, scaled, next;
+          for (int64_t j = 0; j < hidden; ++j) {
+            update.push_back(sigmoid(from_input(j) + from_state(j, h)));
+            reset.push_back(sigmoid(from_input(hidden + j) + from_state(hidden + j, h)));
+            scaled.push_back(reset.back() * h[size_t(j)]);
+          }
+          for (int64_t j = 0; j < hidden; ++j) {
+            const int64_t row = 2 * hidden + j;
+            const double recurrent = linear ? reset[size_t(j)] * from_state(row, h) : from_state(row, scaled);
+            const double candidate = std::tanh(from_input(row) + recurrent), z = update[size_t(j)];
+            next.push_back((1 - z) * candidate + z * h[size_t(j)]);
+            y[size_t(((t * 2 + d) * batch + b) * hidden + j)] = next.back();
+          }
+          h = next;
+        }
+        last.insert(last.end(), h.begin(), h.end());
+      }
+    expect_tensor(results[0], DType::F32, {time, 2, batch, hidden}, y, 1e-5);
+    expect_tensor(results[1], DType::F32, {2, batch, hidden}, last, 1e-5);
+  }
+}
+
+// Narrow floats are computed with in F32 and rounded once.
+TEST(Rnn, NarrowFloats) {
+  const auto layer = [](DType dtype) {
+    return run({.op = "LSTM",
+                .inputs = {ramp({3, 2, 2}, -0.5, 0.125, dtype), ramp({1, 8, 2}, -0.5, 0.0625, dtype),
+                           ramp({1, 8, 2}, 0.5, -0.0625, dtype)},
+                .attributes = {{"hidden_size", int64_t{2}}},
+                .outputs = 3,
+                .dynamic = false});
+  };
+  const auto wide = layer(DType::F32);
+  for (DType dtype : {DType::F16, DType::BF16}) {
+    const auto narrow = layer(dtype);
+    for (size_t i = 0; i < wide.size(); ++i) {
+      Tensor rounded(dtype, wide[i].dims());
+      for (int64_t k = 0; k < rounded.count(); ++k) rounded.set_double(k, wide[i].as_double(k));
+      EXPECT_TRUE(same_bits(narrow[i], rounded)) << dtype_name(dtype) << " result " << i;
+    }
+  }
+}
+
 TEST(Rnn, BidirectionalAndBatchFirst) {
   const Tensor w = ramp({2, 2, 1}, 0.1, 0.1), r = ramp({2, 2, 2}, 0.05, 0.05);
   const Tensor x = ramp({3, 2, 1}, 0.1, 0.1);
@@ -130,8 +205,20 @@ TEST(Rnn, RejectsActivationsAndShapes) {
          .attributes = {{"hidden_size", int64_t{1}}, {"activations", std::vector<std::string>{"Tanh", "Tanh"}}},
          .dynamic = false});
   });
-  expect_error(Status::InvalidModel, {"lstm", "operand 1"}, [&] {
+  expect_error(Status::InvalidModel, {"W is", "should be [1,4,1]"}, [&] {
     run({.op = "LSTM", .inputs = {x, w, r}, .attributes = {{"hidden_size", int64_t{1}}}, .dynamic = false});
+  });
+  expect_error(Status::InvalidModel, {"B is", "should be [1,2]"}, [&] {
+    run({.op = "RNN",
+         .inputs = {x, w, r, ramp({1, 3})},
+         .attributes = {{"hidden_size", int64_t{1}}},
+         .dynamic = false});
+  });
+  expect_error(Status::InvalidModel, {"rnn", "operand 3"}, [&] {
+    run({.op = "RNN",
+         .inputs = {x, w, r, {}, {}, ramp({1, 2, 1})},
+         .attributes = {{"hidden_size", int64_t{1}}},
+         .dynamic = false});
   });
 }
 
