@@ -22,7 +22,7 @@ struct Case {
   bool peepholes = false;  // of an LSTM
   bool constant_r = true;
   DType dtype = DType::F32;
-  std::vector<int64_t> lengths = {};  // empty: random, 0 and beyond the end included
+  std::vector<int64_t> lengths = {};  // empty: random, 0 included
 };
 
 RnnAttrs attributes(RnnKind kind, int64_t hidden, const char* direction = "forward") {
@@ -59,7 +59,7 @@ std::vector<Tensor> build(const Case& test, Graph& graph) {
   const auto state = [&](const char* name, uint64_t seed) {
     return input(name, {directions, batch, hidden}, values({directions, test.batch, hidden}, seed, 1));
   };
-  Tensor lengths = random_tensor(DType::I32, {test.batch}, 5, 0, double(test.time + 1));
+  Tensor lengths = random_tensor(DType::I32, {test.batch}, 5, 0, double(test.time));
   for (size_t i = 0; i < test.lengths.size(); ++i) lengths.set_int(int64_t(i), test.lengths[i]);
   std::vector<Value*> operands;
   operands.push_back(
@@ -161,13 +161,27 @@ TEST(Recurrent, Activations) {
   expect_generated({.attrs = attrs, .batch = 3});
 }
 
-TEST(Recurrent, LengthsOutOfRange) {
+TEST(Recurrent, LengthsOfZeroAndAll) {
   for (RnnKind kind : kinds)
     for (const char* direction : {"forward", "reverse"})
-      expect_generated({.attrs = attributes(kind, 6, direction),
-                        .time = 4,
-                        .batch = 6,
-                        .lengths = {0, 4, -3, INT32_MAX, INT32_MIN, 1}});
+      expect_generated({.attrs = attributes(kind, 6, direction), .time = 4, .batch = 6, .lengths = {0, 4, 1, 0, 3, 2}});
+}
+
+TEST(Recurrent, LengthsOutOfRangeFail) {
+  for (RnnKind kind : kinds)
+    for (const bool symbolic : {false, true})
+      for (int64_t wrong : {int64_t{5}, int64_t{-1}, int64_t{INT32_MAX}, int64_t{INT32_MIN}})
+        for (size_t position : {0, 6}) {
+          Case test{.attrs = attributes(kind, 6, "reverse"), .time = 4, .batch = 7, .symbolic = symbolic};
+          test.lengths.assign(7, 4);
+          test.lengths[position] = wrong;
+          Graph graph;
+          const std::vector<Tensor> inputs = build(test, graph);
+          std::vector<Dims> dims{{4, 1, 7, 6}, {1, 7, 6}};
+          if (kind == RnnKind::Lstm) dims.push_back(dims.back());
+          EXPECT_THROW(run_program(compile_copy(graph, Policy::Codegen), inputs, dims), Error) << wrong;
+          EXPECT_THROW(graph::interpret(graph, inputs), Error) << wrong;
+        }
 }
 
 // What keeps the library's candidate, and why.
