@@ -103,7 +103,7 @@ onnxStatus ONNXIFI_ABI onnxxGetGraphReport(onnxGraph handle, char* json, size_t*
   return guarded([&] {
     const auto graph = lookup<Graph>(handle);
     require_pointer(size, "size");
-    return negotiate_text(report_json(graph->program().report), json, size);
+    return negotiate_text(report_json(graph->report()), json, size);
   });
 }
 

@@ -6,6 +6,7 @@
 #include "onnxifi/guard.h"
 #include "onnxifi/info.h"
 #include "runtime/base/packing.h"
+#include "runtime/binding.h"
 
 namespace sardonyx::onnxifi {
 
@@ -149,6 +150,15 @@ void Graph::set_io(Descriptors inputs, Descriptors outputs) {
   std::lock_guard lock(mutex_);
   require(!closed_, Status::InvalidGraph, "the graph is being released");
   binding_.swap(binding);
+}
+
+std::vector<runtime::GroupReport> Graph::report() {
+  BindingPtr binding;
+  {
+    std::lock_guard lock(mutex_);
+    binding = binding_;
+  }
+  return binding == nullptr ? program().report : runtime::report_under(program(), binding->plan->dims);
 }
 
 void Graph::unbind() {

@@ -56,6 +56,8 @@ class Graph {
 
   // Shape of each output for the described inputs; -1 where data decides.
   std::vector<Dims> infer(Descriptors inputs);
+  // The program's, with the work of groups under the shapes that are bound.
+  std::vector<runtime::GroupReport> report();
 
  private:
   class Submission;

@@ -71,10 +71,18 @@ std::string report_json(std::span<const runtime::GroupReport> report) {
       if (i > 0) json += ", ";
       put_text(json, group.source_nodes[i]);
     }
-    json += "], \"estimated_ns\": ";
-    put_number(json, group.estimated_ns);
-    json += ", \"transfer_bytes\": ";
-    put_number(json, double(group.transfer_bytes));
+    json += ']';
+    const std::pair<const char*, double> numbers[] = {{"estimated_ns", group.estimated_ns},
+                                                      {"transfer_bytes", double(group.transfer_bytes)},
+                                                      {"flops", group.flops},
+                                                      {"bytes", group.bytes},
+                                                      {"steps", double(group.steps)}};
+    for (const auto& [key, value] : numbers) {
+      json += ", ";
+      put_text(json, key);
+      json += ": ";
+      put_number(json, value);
+    }
     json += '}';
   }
   return json + "]";

@@ -56,6 +56,7 @@ struct DeviceCommand {
   void* host = nullptr;      // stays as it is until the command is done
   int64_t bytes = 0;         // of copies
   std::string_view label{};  // for errors and traces; outlives the command
+  std::string_view group{};  // for traces, likewise; may be empty
 };
 
 // A place on the timeline of a device: work submitted up to here is done when the device has reached it. Grows by one

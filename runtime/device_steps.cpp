@@ -27,7 +27,7 @@ void Executor::begin_devices() {
 
 void Executor::launch_on_device(const Command& command, const StepInfo& info) {
   const Step& step = *info.step;
-  DeviceCommand launch{.op = Op::Launch, .label = step.label};
+  DeviceCommand launch{.op = Op::Launch, .label = step.label, .group = group_of(step)};
   launch.invocation = command.invocation ? plan_.invocations[command.owner] : prepared(command, info);
   for (ValueId id : step.outputs) make_writable(id);
   if (launch.invocation->grid <= 0) return;
@@ -44,14 +44,16 @@ bool Executor::copy_step(const Command& command, const StepInfo& info) {
   const int64_t bytes = bytes_of(from);
   make_writable(to);
   check(bytes <= bytes_of(to), "copy of ", bytes, " bytes into ", bytes_of(to));
-  while (const DeviceWait wait = move(place(from), place(to), bytes, step.label, analysis_.root[size_t(to)]))
+  while (const DeviceWait wait =
+             move(place(from), place(to), bytes, step.label, analysis_.root[size_t(to)], group_of(step)))
     if (!await(wait)) return false;
   return true;
 }
 
-DeviceWait Executor::move(const Place& from, const Place& to, int64_t bytes, const std::string& label, ValueId filled) {
+DeviceWait Executor::move(const Place& from, const Place& to, int64_t bytes, const std::string& label, ValueId filled,
+                          std::string_view group) {
   if (bytes == 0) return {};
-  DeviceCommand command{.bytes = bytes, .label = label};
+  DeviceCommand command{.bytes = bytes, .label = label, .group = group};
   if (from.device == to.device) {
     transfer_ = "copy";
     if (from.device == 0) {

@@ -144,4 +144,21 @@ int64_t dim_value(const Program& program, const DimValues& dims, DimId id) {
   return dims.value[size_t(id)];
 }
 
+std::vector<GroupReport> report_under(const Program& program, const DimValues& dims) {
+  const size_t planned = program.dims.size(), count = planned + program.report_dims.size();
+  DimValues all = dims;
+  all.value.resize(count);
+  all.known.resize(count);
+  for (size_t i = planned; i < count; ++i) evaluate_dim(program.report_dims[i - planned], DimId(i), all);
+  const auto take = [&](DimId id, double& work) {
+    if (id >= 0 && all.known[size_t(id)]) work = double(all.value[size_t(id)]);
+  };
+  std::vector<GroupReport> report = program.report;
+  for (GroupReport& entry : report) {
+    take(entry.flops_dim, entry.flops);
+    take(entry.bytes_dim, entry.bytes);
+  }
+  return report;
+}
+
 }  // namespace sardonyx::runtime

@@ -40,4 +40,7 @@ std::string unknown_dim_reason(const Program& program, const DimValues& dims, Di
 // The slot's value; throws Error(UnsupportedShape) with the reason when it is unknown.
 int64_t dim_value(const Program& program, const DimValues& dims, DimId id);
 
+// The program's report with the work of groups under these values of its dims. What they leave unknown stays typical.
+std::vector<GroupReport> report_under(const Program& program, const DimValues& dims);
+
 }  // namespace sardonyx::runtime

@@ -110,7 +110,7 @@ bool Executor::run_step(const Command& command) {
                        : info.step->host ? info.step->host->name()
                        : transfer_       ? transfer_
                                          : "",
-                       start, Trace::now_ns() - start});
+                       std::string(group_of(*info.step)), start, Trace::now_ns() - start});
   for (ValueId id : info.releases) release(id);
   if (info.submits) state_.work->submit();
   return true;
@@ -150,6 +150,10 @@ bool Executor::dispatch(const Command& command, const StepInfo& info) {
       break;
   }
   return true;
+}
+
+std::string_view Executor::group_of(const Step& step) const {
+  return step.report < 0 ? std::string_view() : program_.report[size_t(step.report)].name;
 }
 
 void Executor::launch(const HostInvocation& invocation, void* const* buffers, const int64_t* dims) {

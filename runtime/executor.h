@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runtime/base/trace.h"
@@ -70,6 +71,8 @@ class Executor {
   // False: wait_ comes first.
   bool run_step(const Command& command);
   bool dispatch(const Command& command, const StepInfo& info);
+  // As the report calls it; empty when the step belongs to none.
+  std::string_view group_of(const Step& step) const;
   void launch(const HostInvocation& invocation, void* const* buffers, const int64_t* dims);
   void launch_resolved(const Command& command, const StepInfo& info);
   const std::shared_ptr<const Invocation>& prepared(const Command& command, const StepInfo& info);
@@ -94,7 +97,8 @@ class Executor {
   void launch_on_device(const Command& command, const StepInfo& info);
   bool copy_step(const Command& command, const StepInfo& info);
   // Copies `bytes`; answers what to wait for before it is called again. `filled` as for DeviceWork::add.
-  DeviceWait move(const Place& from, const Place& to, int64_t bytes, const std::string& label, ValueId filled);
+  DeviceWait move(const Place& from, const Place& to, int64_t bytes, const std::string& label, ValueId filled,
+                  std::string_view group = {});
   DeviceWait finish_outputs();
   DeviceWait finish_output(size_t output);
   uint8_t* output_memory(size_t output) const;  // of the host, unpacked; null when it lies on a device

@@ -102,6 +102,7 @@ struct Step {
   Status status = Status::InternalError;  // Check
   std::string text{};                     // Check
   std::string label{};                    // source node names, for traces and errors
+  int32_t report = -1;                    // Program::report: the group or copy that it belongs to; -1: none
 };
 
 // A nested list of steps. If: no parameters. Loop: inputs of the step are [trip count i64 scalar or -1, condition bool
@@ -156,6 +157,12 @@ struct GroupReport {
   std::string layout{};                     // "NCHW16c -> NCHW16c"
   double estimated_ns = 0;
   int64_t transfer_bytes = 0;  // copies: estimated bytes moved
+  // The work of one execution, symbolic dims at typical values: operations as the graph says (a multiply-add is two),
+  // and the bytes of operands and results, each once. Their slots, of Program::dims or behind them of report_dims; -1
+  // where they do not depend on sizes, or not in a way that a slot can hold.
+  double flops = 0, bytes = 0;
+  DimId flops_dim = -1, bytes_dim = -1;
+  int64_t steps = 0;  // that one execution takes
 };
 
 // Strings and Objects (is_held) are the host's, live in memory that their producers allocate, and are shared, never
@@ -177,6 +184,7 @@ struct Program {
   std::vector<Constant> constants{};
   Block main;
   std::vector<GroupReport> report{};
+  std::vector<DimExpr> report_dims{};  // slots behind `dims`, which plans do not evaluate; no leaves but Runtime
 };
 
 // Throws Error(InternalError) unless every operand is in range and of the device that the step works on, every dim slot

@@ -17,6 +17,7 @@ class Verifier {
 
   void run() {
     dims();
+    report();
     values();
     interface();
     written_.assign(program_.values.size(), false);
@@ -69,6 +70,21 @@ class Verifier {
       dim_id(equality.left, "equality");
       dim_id(equality.right, "equality");
     }
+  }
+
+  void report() const {
+    const size_t planned = program_.dims.size(), count = planned + program_.report_dims.size();
+    for (size_t i = planned; i < count; ++i) {
+      const DimExpr& expr = program_.report_dims[i - planned];
+      check(expr.op >= DimExpr::Op::Constant && expr.op <= DimExpr::Op::Select && expr.op != DimExpr::Op::Input,
+            "dim slot ", i, " of the report has no op");
+      const int32_t operands[] = {expr.a, expr.b, expr.c};
+      for (int k = 0; k < dim_operand_count(expr.op); ++k)
+        check(operands[k] >= 0 && size_t(operands[k]) < i, "dim slot ", i, " of the report uses slot ", operands[k]);
+    }
+    for (const GroupReport& entry : program_.report)
+      for (DimId id : {entry.flops_dim, entry.bytes_dim})
+        check(id >= -1 && id < int64_t(count), "the work of ", entry.name, " is dim slot ", id, " of ", count);
   }
 
   void values() {
@@ -208,6 +224,8 @@ class Verifier {
                 size_t(pair.output) < step.outputs.size(),
             "step '", step.label, "' works in place on operands that it does not have");
     device_number(step.device, step.op == Step::Op::Launch, "step '" + step.label + "'");
+    check(step.report >= -1 && step.report < int64_t(program_.report.size()), "step '", step.label,
+          "' belongs to group ", step.report, " of ", program_.report.size());
     for (ValueId id : step.outputs) value_id(id, "result");
     if (step.op != Step::Op::Copy) operands_of(step, step.device);
     switch (step.op) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
 #include <filesystem>
 #include <fstream>
@@ -9,6 +10,7 @@
 
 #include "runtime/base/strings.h"
 #include "tools/commands.h"
+#include "tools/kernel_profile.h"
 #include "tools/test_case.h"
 #include "tools/text.h"
 #include "tools/usage_error.h"
@@ -44,41 +46,54 @@ std::vector<HostTensor> make_inputs(const std::string& model, const Graph& graph
   return random_inputs(graph.signature(), options.shapes, 0);
 }
 
-// In the worker: everything measured, as JSON; or the member "error".
+// Everything measured; `inputs` are those it was measured with.
+Json figures(const std::string& model, const Device& device, const BenchOptions& options,
+             std::vector<HostTensor>& inputs) {
+  const Backend backend(device, options.properties);
+  auto file = std::make_unique<MappedFile>(model_file(model));
+  auto start = Clock::now();
+  Graph graph(backend, file->bytes(), model);
+  const double init = since(start);
+  file.reset();
+  inputs = make_inputs(model, graph, options);
+  start = Clock::now();
+  auto outputs = graph.make_outputs(inputs, options.limit);
+  graph.bind(inputs, outputs);
+  const double bind = since(start);
+  const double first = graph.run();
+  std::vector<double> times;
+  const double cpu_start = cpu_seconds();
+  start = Clock::now();
+  while (since(start) < options.seconds || times.size() < 5) times.push_back(graph.run());
+  const double cpu = (cpu_seconds() - cpu_start) / double(times.size());
+  std::sort(times.begin(), times.end());
+  const Memory memory = process_memory();
+  return {{"device", device.title()},
+          {"iterations", times.size()},
+          {"init", init},
+          {"bind", bind},
+          {"first", first},
+          {"min", times.front()},
+          {"median", quantile(times, 0.5)},
+          {"p90", quantile(times, 0.9)},
+          {"cpu", cpu},
+          {"resident", memory.resident},
+          {"peak", memory.peak}};
+}
+
+// In the worker: the figures and, if wanted, the member "kernels"; or the member "error". As text.
 std::string measure(const std::string& model, const Library& library, const BenchOptions& options) {
   try {
+    // The library reports figures of the host for as many threads as its environment says.
+    if (options.kernels && options.properties.threads)
+      setenv("SARDONYX_NUM_THREADS", str(*options.properties.threads).c_str(), 1);
     const Device device = pick_device(library, options.backend);
-    const Backend backend(device, options.properties);
-    auto file = std::make_unique<MappedFile>(model_file(model));
-    auto start = Clock::now();
-    Graph graph(backend, file->bytes(), model);
-    const double init = since(start);
-    file.reset();
-    const auto inputs = make_inputs(model, graph, options);
-    start = Clock::now();
-    auto outputs = graph.make_outputs(inputs, options.limit);
-    graph.bind(inputs, outputs);
-    const double bind = since(start);
-    const double first = graph.run();
-    std::vector<double> times;
-    const double cpu_start = cpu_seconds();
-    start = Clock::now();
-    while (since(start) < options.seconds || times.size() < 5) times.push_back(graph.run());
-    const double cpu = (cpu_seconds() - cpu_start) / double(times.size());
-    std::sort(times.begin(), times.end());
-    const Memory memory = process_memory();
-    return Json({{"device", device.title()},
-                 {"iterations", times.size()},
-                 {"init", init},
-                 {"bind", bind},
-                 {"first", first},
-                 {"min", times.front()},
-                 {"median", quantile(times, 0.5)},
-                 {"p90", quantile(times, 0.9)},
-                 {"cpu", cpu},
-                 {"resident", memory.resident},
-                 {"peak", memory.peak}})
-        .dump();
+    std::vector<HostTensor> inputs;
+    Json result = figures(model, device, options, inputs);
+    if (options.kernels)
+      result["kernels"] =
+          profile_kernels(device, options.properties, model_file(model), inputs, options.limit, options.seconds);
+    return result.dump();
   } catch (const std::exception& error) {
     return Json({{"error", error.what()}}).dump();
   }
@@ -147,6 +162,7 @@ int bench_command(const BenchOptions& options) {
   std::vector<std::vector<std::string>> rows = {
       {"model", "init", "bind", "first", "min", "median", "p90", "runs", "resident", "peak"}};
   bool complete = true;
+  std::string profiles;
   for (size_t i = 0; i < results.size(); ++i) {
     const Json& result = results[i];
     const std::string name = base_name(options.models[i]);
@@ -156,6 +172,11 @@ int bench_command(const BenchOptions& options) {
       continue;
     }
     add_benchmark(report["benchmarks"], name, result);
+    if (options.kernels) {
+      report["kernels"][name] = result["kernels"];
+      profiles +=
+          str("\n", name, "\n", profile_text(result["kernels"], result["min"], result["median"], *options.kernels));
+    }
     std::vector<std::string> row = {name};
     for (const char* key : {"init", "bind", "first", "min", "median", "p90"}) row.push_back(seconds_text(result[key]));
     row.push_back(str(result["iterations"].get<size_t>()));
@@ -166,7 +187,7 @@ int bench_command(const BenchOptions& options) {
     std::ofstream file(options.report);
     if (!(file << report.dump(2) << "\n")) throw UsageError(str("cannot write ", options.report));
   }
-  std::fputs(options.json ? (report.dump(2) + "\n").c_str() : table_text(rows).c_str(), stdout);
+  std::fputs(options.json ? (report.dump(2) + "\n").c_str() : (table_text(rows) + profiles).c_str(), stdout);
   return complete ? 0 : 3;
 }
 

@@ -2,6 +2,7 @@
 // the exit code: 0, or 1 when an answer is wrong; wrong usage throws UsageError (2), a refusing library Error (3).
 #pragma once
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,7 @@ struct BenchOptions : CommonOptions {
   std::vector<std::string> shapes;
   double seconds = 2;  // of measuring, per model
   int64_t limit = 1024;
+  std::optional<size_t> kernels;  // show so many groups of nodes, the most expensive ones; 0: all
   std::string report;
 };
 

@@ -67,6 +67,8 @@ Backend::Backend(const Device& device, const BackendOptions& options) : device_(
   };
   add(options.threads, ONNXX_BACKEND_PROPERTY_NUM_THREADS, "the number of threads");
   add(options.policy, ONNXX_BACKEND_PROPERTY_POLICY, "the policy");
+  if (!options.trace_file.empty())
+    add(reinterpret_cast<uintptr_t>(options.trace_file.c_str()), ONNXX_BACKEND_PROPERTY_TRACE_FILE, "a trace");
   properties.push_back(ONNXIFI_BACKEND_PROPERTY_NONE);
   const Library& library = device.library();
   library.load_error_text(device.id());

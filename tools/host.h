@@ -20,6 +20,7 @@ namespace sardonyx::tools {
 struct BackendOptions {
   std::optional<uint64_t> threads;
   std::optional<uint64_t> policy;
+  std::string trace_file;    // empty: none
   bool allow_empty = false;  // of the graphs: open dims may be bound to 0
   bool values = false;       // of the graphs: inputs and outputs may be sequences, optionals and maps
 };

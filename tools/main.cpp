@@ -124,7 +124,13 @@ void add_commands(CLI::App& app, Options& options, int& exit_code) {
   bench->add_option("--limit", options.bench.limit, "of an output's dim that depends on data")->capture_default_str();
   bench->add_option("--report", options.bench.report, "write the JSON there, too (Google Benchmark's schema)")
       ->option_text("FILE");
-  bench->callback([&] { exit_code = bench_command(options.bench); });
+  const std::string kernels_help =
+      "show what the so many most expensive groups of nodes take, beside what the device could do; 0: all groups";
+  const CLI::Option* kernels = bench->add_flag("--kernels{20}", kernels_help)->check(CLI::NonNegativeNumber);
+  bench->callback([&options, &exit_code, kernels] {
+    if (kernels->count() > 0) options.bench.kernels = kernels->as<size_t>();
+    exit_code = bench_command(options.bench);
+  });
 
   auto* explain =
       app.add_subcommand("explain", "Show how a model was compiled: groups, devices, candidates, layouts, costs");

@@ -166,7 +166,7 @@ void Submission::trace(Trace& trace, const std::string& device) const {
       const std::string detail =
           command.op == Op::Launch ? kernel_name(command) : str(op_name(command.op), " ", command.bytes, " bytes");
       lines.push_back({std::string(command.label), str(device, " ", op_name(command.op)), detail,
-                       enqueued_ns_ + start - queued, end - start});
+                       std::string(command.group), enqueued_ns_ + start - queued, end - start});
     }
   } catch (const Error&) {
     // A command that failed has no times.

@@ -5,6 +5,7 @@
 
 #include "backends/group_program.h"
 #include "compiler/driver/dim_table.h"
+#include "compiler/driver/work.h"
 #include "compiler/expr/simplify.h"
 #include "runtime/base/status.h"
 
@@ -44,6 +45,7 @@ class Emitter {
     emit_checks(program_->main);
     emit_nodes(graph_.body(), program_->main);
     finish_outputs();
+    finish_report();
     runtime::verify(*program_);
     return program_;
   }
@@ -250,7 +252,7 @@ class Emitter {
   void emit_copy(const Node& node, Block& block) {
     const int from = device_of(node.operand(0), choices_), to = device_of(node.result(), choices_);
     report_copy(node, from, to);
-    Step step = new_step(Step::Op::Copy, node);
+    Step step = new_group_step(Step::Op::Copy, node);
     step.label = str("copy to ", name_of(places_, to), node.sources.empty() ? "" : ": ", join(node.sources, ", "));
     step.inputs = {value_of(node.operand(0), from)};
     step.outputs = {result_value(node.result())};
@@ -260,19 +262,23 @@ class Emitter {
   void emit_in_place_concat(const Node& node, const std::vector<int64_t>& offsets, Block& block) {
     report(node, choices_.at(&node));
     size_t copies = 0;
+    Expr copied = 0;
     for (size_t i = 0; i < node.operands.size(); ++i) {
       const Value* operand = node.operands[i];
       if (const auto part = in_place_.parts.find(operand);
           part != in_place_.parts.end() && part->second.whole == node.result())
         continue;
-      Step step = new_step(Step::Op::Copy, node);
+      Step step = new_group_step(Step::Op::Copy, node);
       step.inputs = {value_of(operand, 0)};
       step.outputs = {part_of(*operand, node.result(), offsets[i])};
       block.steps.push_back(std::move(step));
       ++copies;
+      copied = copied + physical_bytes(operand->type);
     }
-    program_->report.back().candidate = str("in place, ", copies, " of ", node.operands.size(), " operands copied");
-    program_->report.back().reason = "its operands stand one behind the other";
+    runtime::GroupReport& entry = program_->report.back();
+    entry.candidate = str("in place, ", copies, " of ", node.operands.size(), " operands copied");
+    entry.reason = "its operands stand one behind the other";
+    works_.back().bytes = expr::simplify(Expr(2) * copied);
   }
 
   void emit_group(const Node& node, Block& block) {
@@ -283,7 +289,7 @@ class Emitter {
     report(node, choices_.at(&node));
     if (group.code->host) {
       check(device == 0, "host function for ", label_of(node), " on ", name_of(places_, device));
-      Step step = new_step(Step::Op::HostCall, node);
+      Step step = new_group_step(Step::Op::HostCall, node);
       step.host = group.code->host;
       for (const Value* operand : node.operands) step.inputs.push_back(value_of(operand, 0));
       for (const auto& result : node.results) step.outputs.push_back(result_value(result.get()));
@@ -310,7 +316,7 @@ class Emitter {
       return id;
     };
     for (const backends::GroupLaunch& launch : group.code->launches) {
-      Step step = new_step(Step::Op::Launch, node);
+      Step step = new_group_step(Step::Op::Launch, node);
       step.device = device;
       step.kernel = launch.kernel;
       for (int input : launch.inputs) step.inputs.push_back(operand(input));
@@ -335,7 +341,7 @@ class Emitter {
     std::string in = node.operands.empty() ? "" : layout(node.operand(0)->type.layout, node.operand(0));
     entry.layout = str(in, " -> ", node.results.empty() ? "" : layout(node.result()->type.layout, node.result()));
     entry.estimated_ns = candidate.cost_ns;
-    program_->report.push_back(std::move(entry));
+    add_report(std::move(entry), node);
   }
 
   void report_copy(const Node& node, int from, int to) {
@@ -353,7 +359,43 @@ class Emitter {
     const double bytes = typical_bytes(node.result()->type);
     entry.estimated_ns = transfer_ns(places_, from, to, bytes);
     entry.transfer_bytes = int64_t(bytes);
+    add_report(std::move(entry), node);
+  }
+
+  void add_report(runtime::GroupReport entry, const Node& node) {
     program_->report.push_back(std::move(entry));
+    works_.push_back(work_of(node));
+  }
+
+  // Plans need not evaluate what only the report asks for.
+  void finish_report() {
+    const auto planned = ptrdiff_t(program_->dims.size());
+    for (size_t i = 0; i < works_.size(); ++i) {
+      runtime::GroupReport& entry = program_->report[i];
+      entry.flops = typical_work(works_[i].flops);
+      entry.bytes = typical_work(works_[i].bytes);
+      entry.flops_dim = work_slot(works_[i].flops);
+      entry.bytes_dim = work_slot(works_[i].bytes);
+    }
+    std::vector<runtime::DimExpr>& dims = program_->dims;
+    program_->report_dims.assign(std::make_move_iterator(dims.begin() + planned), std::make_move_iterator(dims.end()));
+    dims.resize(size_t(planned));
+  }
+
+  DimId work_slot(const Expr& work) {
+    try {
+      return expr::as_int(work) ? -1 : dims_.slot(work);
+    } catch (const Error&) {
+      return -1;  // dims inside a group may be what no slot can hold
+    }
+  }
+
+  // A step of the group or copy that was reported last.
+  Step new_group_step(Step::Op op, const Node& node) {
+    Step step = new_step(op, node);
+    step.report = int32_t(program_->report.size()) - 1;
+    ++program_->report.back().steps;
+    return step;
   }
 
   static Step new_step(Step::Op op, const Node& node) {
@@ -460,6 +502,7 @@ class Emitter {
   std::map<int, ValueId> output_ids_;
   std::map<std::pair<const void*, Dims>, int> constant_index_;
   std::vector<graph::Equality> pending_;
+  std::vector<Work> works_;  // of the entries of the report
   int copies_ = 0;
 };
 

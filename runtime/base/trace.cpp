@@ -114,7 +114,9 @@ void Trace::append(std::span<const TraceEvent> events) {
                   event.start_ns / 1000, int(event.start_ns % 1000), event.duration_ns / 1000,
                   int(event.duration_ns % 1000), process, thread);
     text += "{\"name\":\"" + json_escape(event.name) + "\",\"cat\":\"" + json_escape(event.category) + "\"," + numbers +
-            ",\"args\":{\"kernel\":\"" + json_escape(event.detail) + "\"}}";
+            ",\"args\":{\"kernel\":\"" + json_escape(event.detail) + "\"";
+    if (!event.group.empty()) text += ",\"group\":\"" + json_escape(event.group) + "\"";
+    text += "}}";
   }
   const auto body = int64_t(text.size());
   if (write_at(file_, text + footer, end_)) end_ += body;

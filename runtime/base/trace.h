@@ -11,6 +11,7 @@ namespace sardonyx {
 
 struct TraceEvent {
   std::string name, category, detail;     // detail: the kernel that ran
+  std::string group;                      // of nodes, as the report of the graph calls it; may be empty
   int64_t start_ns = 0, duration_ns = 0;  // of Trace::now_ns
 };
 

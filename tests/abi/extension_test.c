@@ -1,4 +1,5 @@
 /* Extensions on graphs: output shapes, reflection, the compile report (section 8). */
+#include <stdlib.h>
 #include <string.h>
 
 #include "abi.h"
@@ -125,16 +126,30 @@ static void test_report(onnxGraph graph) {
   EXPECT_TRUE(strstr(json, "\"candidate\"") != NULL && strstr(json, "\"n:s\"") != NULL);
 }
 
+/* Of the first group. */
+static double reported_flops(onnxGraph graph) {
+  static char json[20000];
+  size_t size = sizeof json;
+  const char* flops;
+  EXPECT_OK(onnxx.GetGraphReport(graph, json, &size));
+  flops = strstr(json, "\"flops\": ");
+  EXPECT_TRUE(flops != NULL && strstr(json, "\"bytes\": ") != NULL && strstr(json, "\"steps\": ") != NULL);
+  return flops == NULL ? 0 : strtod(flops + strlen("\"flops\": "), NULL);
+}
+
 int main(int argc, char** argv) {
   onnxGraph graph;
+  double typical;
   abi_load(argc, argv);
   backend = abi_open_backend();
   abi_load_extensions(abi_first_id());
   graph = make_graph();
   test_graph_io_info(graph);
   test_infer_output_shapes(graph);
+  typical = reported_flops(graph);
   test_output_shape(graph);
   test_report(graph);
+  EXPECT_TRUE(typical > 0 && reported_flops(graph) == typical / 64 * 3); /* three rows are bound */
   EXPECT_OK(onnx.ReleaseGraph(graph));
   EXPECT_OK(onnx.ReleaseBackend(backend));
   model_free_all();

@@ -373,12 +373,13 @@ TEST(OpenClDevice, TraceShowsLaunchesAndCopies) {
   auto a = floats(device, 1000), c = floats(device, 1000);
   std::vector<float> from(1000), to(1000);
   const int64_t before = Trace::now_ns();
-  EXPECT_DONE(run_now(
-      device, {upload(from, a), launch(kernels[Add], 1000, {{a, 0}, {a, 0}, {c, 0}}, "node 7"), download(c, to)}));
+  DeviceCommand add = launch(kernels[Add], 1000, {{a, 0}, {a, 0}, {c, 0}}, "node 7");
+  add.group = "group7";
+  EXPECT_DONE(run_now(device, {upload(from, a), add, download(c, to)}));
   std::ifstream file(settings.trace_file);
   const std::string text(std::istreambuf_iterator<char>(file), {});
-  for (const char* part :
-       {"upload 4000 bytes", "download 4000 bytes", "\"name\":\"node 7\"", " launch\"", "\"kernel\":\"add\""})
+  for (const char* part : {"upload 4000 bytes", "download 4000 bytes", "\"name\":\"node 7\"", " launch\"",
+                           "\"kernel\":\"add\",\"group\":\"group7\""})
     EXPECT_NE(text.find(part), std::string::npos) << part << "\n" << text;
   // On the clock of all other events.
   std::istringstream rest(text.substr(text.find("\"ts\":") + 5));

@@ -585,6 +585,20 @@ TEST(Devices, StepsOnDevicesAreTraced) {
   std::remove(path.c_str());
 }
 
+TEST(Devices, CommandsNameTheirGroup) {
+  Relay relay;
+  std::vector<Step>& steps = relay.program().main.steps;
+  for (size_t i = 0; i < steps.size(); ++i) {
+    relay.program().report.push_back({.name = str("group", i)});
+    steps[i].report = int32_t(i);
+  }
+  relay.open();
+  Values x = iota(3), y(3);
+  ASSERT_EQ(relay.submit(x, y)->wait(), Status::Success);
+  EXPECT_EQ(relay.a->groups(), (std::vector<std::string>{"group1", "group2", "group3"}));
+  EXPECT_EQ(relay.b->groups(), (std::vector<std::string>{"group3", "group4", "group5"}));
+}
+
 // Random programs over three devices against the same sums on the host; several runs are in flight at a time.
 TEST(Devices, RandomProgramsEqualTheHost) {
   std::mt19937 random(11);

@@ -46,6 +46,11 @@ class FakeDevice final : public Device {
   std::atomic<int> fail_submit{0};  // this many submissions from now on, one fails
   std::atomic<int> most_queued{0};  // submissions that waited at once
   std::atomic<int> submits{0}, launches{0}, uploads{0}, downloads{0}, copies{0}, loaded{0};
+  // What the commands submitted so far are named after.
+  std::vector<std::string> groups() {
+    std::lock_guard lock(mutex_);
+    return groups_;
+  }
   // Bytes of all memory that lives.
   int64_t bytes() const { return *bytes_; }
 
@@ -82,6 +87,7 @@ class FakeDevice final : public Device {
     ++submits;
     Submission submission{{commands.begin(), commands.end()}, run, fail_submit > 0 && --fail_submit == 0};
     std::lock_guard lock(mutex_);
+    for (const DeviceCommand& command : commands) groups_.emplace_back(command.group);
     queue_.push_back(std::move(submission));
     most_queued = std::max(most_queued.load(), int(queue_.size()));
     news_.notify_all();
@@ -224,6 +230,7 @@ class FakeDevice final : public Device {
   std::mutex mutex_;
   std::condition_variable news_, reached_;
   std::deque<Submission> queue_;
+  std::vector<std::string> groups_;
   Point submitted_ = 0;
   std::vector<Completion> ends_;  // by point - 1
   std::multimap<Point, std::function<void(const Completion&)>> callbacks_;

@@ -42,7 +42,8 @@ TEST(Trace, FileIsWholeAfterEveryAppend) {
   EXPECT_EQ(Trace::open(path), trace);
   EXPECT_TRUE(load(path)["traceEvents"].empty());
   for (int i = 1; i <= 3; ++i) {
-    const TraceEvent events[] = {{"name \"" + std::to_string(i), "step", "kernel", i * 1'000'500, 1'250}};
+    const TraceEvent events[] = {
+        {"name \"" + std::to_string(i), "step", "kernel", "group \"" + std::to_string(i), i * 1'000'500, 1'250}};
     trace->append(events);
     const auto json = load(path);
     ASSERT_EQ(json["traceEvents"].size(), size_t(i));
@@ -53,6 +54,7 @@ TEST(Trace, FileIsWholeAfterEveryAppend) {
     EXPECT_EQ(event["dur"].get<double>(), 1.25);
     EXPECT_EQ(event["pid"], getpid());
     EXPECT_EQ(event["args"]["kernel"], "kernel");
+    EXPECT_EQ(event["args"]["group"], "group \"" + std::to_string(i));
   }
   std::remove(path.c_str());
 }
@@ -69,7 +71,8 @@ TEST(Trace, OneEventPerExecutedStep) {
   TestProgram t;
   const DimId n = t.input_dim(0, 0, "n"), end = t.runtime_dim();
   const ValueId x = t.input("x", {n}), trips = t.constant(Tensor::scalar(DType::I64, 3)), h = t.temporary({n});
-  t.launch(affine(1, 1), {x}, {h}, {n}, "conv \"1\"");
+  t.program().report = {{.name = "group1"}, {.name = "group2"}};
+  t.launch(affine(1, 1), {x}, {h}, {n}, "conv \"1\"").report = 1;
   Step loop{.op = Step::Op::Loop,
             .inputs = {trips, -1, h},
             .outputs = {t.output("y", {end}, DType::F32, true)},
@@ -77,7 +80,7 @@ TEST(Trace, OneEventPerExecutedStep) {
   loop.blocks.push_back(t.block([&](Block& block) {
     const ValueId u = t.temporary({n}), next = t.temporary({n});
     block.parameters = {-1, -1, u};
-    t.launch(affine(1, 1), {u}, {next}, {n}, "body");
+    t.launch(affine(1, 1), {u}, {next}, {n}, "body").report = 0;
     block.results = {-1, next};
   }));
   t.step(std::move(loop));
@@ -87,16 +90,18 @@ TEST(Trace, OneEventPerExecutedStep) {
   ASSERT_EQ(done->status(), Status::Success) << done->text();
   EXPECT_EQ(out[0], 4);
   session->wait_idle();
-  std::map<std::string, int> names;
+  std::map<std::string, int> names, groups;
   const auto trace = load(path);
   for (const auto& event : trace["traceEvents"]) {
     ++names[event["name"]];
+    ++groups[event["args"].value("group", "")];
     EXPECT_GE(event["dur"].get<double>(), 0);
     if (event["name"] == "body") {
       EXPECT_EQ(event["args"]["kernel"], "affine");
     }
   }
   EXPECT_EQ(names, (std::map<std::string, int>{{"conv \"1\"", 1}, {"body", 3}, {"loop", 1}}));
+  EXPECT_EQ(groups, (std::map<std::string, int>{{"group2", 1}, {"group1", 3}, {"", 1}}));
   std::remove(path.c_str());
 }
 
