@@ -18,6 +18,17 @@ Value* positions(Builder& b, const Expr& length, bool align_corners, DType dtype
   return b.cast(result, dtype);
 }
 
+// Refused before the positions along an axis, which may still fit into memory, are computed for nothing.
+void check_size(Lowering& in, const std::vector<Expr>& size) {
+  constexpr int64_t most_pixels = int64_t{1} << 40;
+  Expr pixels = size[0];
+  for (size_t i = 2; i < size.size(); ++i) {
+    in.builder().check(pixels <= Expr(most_pixels) / expr::max(size[i], 1), Status::UnsupportedShape,
+                       str("node '", in.node(), "' (AffineGrid): the size asks for more than 2^40 pixels"));
+    pixels = expr::simplify(pixels * size[i]);
+  }
+}
+
 std::vector<Value*> lower(Lowering& in) {
   auto& b = in.builder();
   Value* theta = in[0];
@@ -28,6 +39,7 @@ std::vector<Value*> lower(Lowering& in) {
   b.require_equal(theta->type.dims[0], size[0], str("the batch of theta of node '", in.node(), "'"));
   b.require_equal(theta->type.dims[1], spatial, str("the rows of theta of node '", in.node(), "'"));
   b.require_equal(theta->type.dims[2], spatial + 1, str("the columns of theta of node '", in.node(), "'"));
+  check_size(in, size);
   const bool align_corners = in.attr_int("align_corners", 0) != 0;
 
   // Column j of theta, [batch, 1..., rows], times position j, [1, ..., length, ..., 1]; x is the last spatial axis.
