@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "compiler/sketch/families.h"
+#include "compiler/sketch/quads.h"
 #include "compiler/sketch/tile.h"
 #include "runtime/base/strings.h"
 
@@ -98,12 +99,14 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
   if (windowed(tile) != window) return refuse(window ? "reduces over one axis" : "reduces over several axes");
   if (!window && tile.body->kind != expr::Kind::Mul) return refuse("not a sum of products");
   if (!choose_axes(tile, target)) return refuse("no axis for vectors");
+  const double factor = slack(tile);
+  use_quads(tile, target);
   std::vector<Proposal> proposals;
   for (const TileShape& s : shapes(tile, target)) {
     Point point{{"rows", s.rows}, {"nv", s.nv}, {"unroll", s.unroll}};
     bool known = false;
     for (const Proposal& p : proposals) known = known || p.point == point;
-    if (!known) proposals.push_back({point, tile_cost(tile, s, target) * slack(tile)});
+    if (!known) proposals.push_back({point, tile_cost(tile, s, target) * factor});
   }
   std::stable_sort(proposals.begin(), proposals.end(),
                    [](const Proposal& a, const Proposal& b) { return a.cost_ns < b.cost_ns; });
@@ -117,6 +120,7 @@ Result lower(const Problem& problem, const Point& point, const Target& target, b
   TileProblem& tile = std::get<TileProblem>(found);
   if (windowed(tile) != window) return Refusal{"not of this family"};
   if (!choose_axes(tile, target)) return Refusal{"no axis for vectors"};
+  use_quads(tile, target);
   int lanes = std::max(1, target.vector_bytes / int(size_of(tile.dtype)));
   TileShape shape{int(point.at("rows")), int(point.at("nv")), int(point.at("unroll")), lanes};
   if (auto panel = point.find("panel"); panel != point.end()) shape.panel = int(panel->second);

@@ -1,5 +1,6 @@
 // Expressions.
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsX86.h>
 #include <llvm/IR/Module.h>
 
 #include "backends/cpu/llvm/emitter.h"
@@ -533,6 +534,14 @@ Emitter::Value* Emitter::emit_call(const Expr& e) {
     case Function::Fma: {
       ID id = llvm::Intrinsic::fmuladd;  // fused where the target can; fma would be a library call elsewhere
       return b_.CreateIntrinsic(id, {type}, {args[0], args[1], args[2]});
+    }
+    case Function::Dot4: {
+      const int lanes = e->type.lanes;
+      check(lanes == 16 || lanes == 8 || lanes == 4, "a dot product of bytes in ", lanes, " lanes");
+      const ID id = lanes == 16  ? llvm::Intrinsic::x86_avx512_vpdpbusd_512
+                    : lanes == 8 ? llvm::Intrinsic::x86_avx512_vpdpbusd_256
+                                 : llvm::Intrinsic::x86_avx512_vpdpbusd_128;
+      return b_.CreateIntrinsic(id, {}, {args[0], args[1], args[2]});
     }
     case Function::Bits:
       return b_.CreateBitCast(args[0], register_type(e->type));
