@@ -250,8 +250,13 @@ bool quantize(graph::Graph& graph, PassContext& context) {
   changed |= rewrite(graph, context, requantize);  // when it is known who reads codes
   for_each_node(graph, [&](Node& node) {
     const auto to = node.op == Op::cast ? match_quantized(node.result()) : std::nullopt;
-    Value* replacement = to ? quotient(*to) : nullptr;
-    if (!replacement || replacement == to->division->result()) return;
+    if (!to) return;
+    if (Node* sum = to->shifted; sum && zero_number(to->zero) == 0.0) {
+      graph.replace_all_uses(sum->result(), sum->operand(0));  // the sign of a zero has no code
+      changed = true;
+    }
+    Value* replacement = quotient(*to);
+    if (replacement == to->division->result()) return;
     graph.replace_all_uses(to->division->result(), replacement);
     changed = true;
   });

@@ -55,9 +55,10 @@ std::optional<Quantized> match_quantized(const Value* codes) {
   if (inside) inside = beside_number(inside, BinaryFunction::Max, negative ? -128 : 0);
   if (!inside || inside->type.dtype != DType::F32) return std::nullopt;
   Quantized result;
-  if (Node* shifted = binary_if(inside, BinaryFunction::Add)) {
-    result.zero = strip_broadcast(shifted->operand(1));
-    inside = shifted->operand(0);
+  result.shifted = binary_if(inside, BinaryFunction::Add);
+  if (result.shifted) {
+    result.zero = strip_broadcast(result.shifted->operand(1));
+    inside = result.shifted->operand(0);
   }
   Node* rounded = producer_if(inside, Op::unary);
   if (!rounded || rounded->attrs<graph::UnaryAttrs>().function != graph::UnaryFunction::Round) return std::nullopt;

@@ -20,10 +20,10 @@ std::optional<Dequantized> match_dequantized(const graph::Value* value);
 
 // cast<codes>(min(max(round(x / scale) + zero, low), high)), the clamps being the range of the codes' type
 struct Quantized {
-  graph::Value* source = nullptr;  // x, F32
-  graph::Value* scale = nullptr;   // F32 before any broadcast
-  graph::Value* zero = nullptr;    // F32 before any broadcast; null: 0
-  graph::Node* division = nullptr;
+  graph::Value* source = nullptr;                       // x, F32
+  graph::Value* scale = nullptr;                        // F32 before any broadcast
+  graph::Value* zero = nullptr;                         // F32 before any broadcast; null: 0
+  graph::Node *division = nullptr, *shifted = nullptr;  // shifted: null without zero
 };
 std::optional<Quantized> match_quantized(const graph::Value* codes);
 
