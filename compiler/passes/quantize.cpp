@@ -83,12 +83,19 @@ std::optional<Weights> centered_weights(const Centered& weights, const Shape& sh
   Weights result{plain ? *codes : Tensor(DType::I8, codes->dims()), std::vector<double>(zeros.size(), 0.0)};
   int64_t inner = 1;
   for (int i = shape.weight_axis + 1; i < rank; ++i) inner *= codes->dims()[size_t(i)];
-  for (int64_t i = 0; i < codes->count(); ++i) {
-    const size_t channel = size_t(i / inner % shape.channels);
-    const int64_t code = codes->as_int(i) - int64_t(zeros[channel]);
-    if (code < -128 || code > 127) return std::nullopt;
-    if (!plain) result.codes.set_int(i, code);
-    result.sums[channel] += double(code);
+  const int64_t count = codes->count();
+  const bool negative = codes->dtype() == DType::I8;
+  const uint8_t* from = codes->raw();
+  for (int64_t at = 0, channel = 0; at < count; channel = (channel + 1) % shape.channels) {
+    const int zero = int(zeros[size_t(channel)]);
+    int64_t sum = 0;
+    for (const int64_t end = at + inner; at < end; ++at) {
+      const int code = (negative ? int{int8_t(from[at])} : int{from[at]}) - zero;
+      if (code < -128 || code > 127) return std::nullopt;
+      if (!plain) result.codes.raw()[at] = uint8_t(code);
+      sum += code;
+    }
+    result.sums[size_t(channel)] += double(sum);
   }
   return result;
 }

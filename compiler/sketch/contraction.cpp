@@ -40,7 +40,7 @@ bool keeps_groups_apart(const TileProblem& tile, int64_t width) {
 }
 
 std::vector<TileShape> shapes(const TileProblem& tile, const Target& target) {
-  int lanes = std::max(1, target.vector_bytes / int(size_of(tile.dtype)));
+  int lanes = tile_lanes(tile, target);
   const bool host = target.kind == tensor::TargetKind::Host, wide = target.vector_registers >= 32;
   auto table = !host  ? std::span<const Shape>(small_tiles)
                : wide ? std::span<const Shape>(wide_tiles)
@@ -121,7 +121,7 @@ Result lower(const Problem& problem, const Point& point, const Target& target, b
   if (windowed(tile) != window) return Refusal{"not of this family"};
   if (!choose_axes(tile, target)) return Refusal{"no axis for vectors"};
   use_quads(tile, target);
-  int lanes = std::max(1, target.vector_bytes / int(size_of(tile.dtype)));
+  int lanes = tile_lanes(tile, target);
   TileShape shape{int(point.at("rows")), int(point.at("nv")), int(point.at("unroll")), lanes};
   if (auto panel = point.find("panel"); panel != point.end()) shape.panel = int(panel->second);
   return lower_tiles(tile, shape, target, str(window ? "window " : "contraction ", shape.rows, "x", shape.nv));

@@ -39,6 +39,8 @@ struct TileProblem {
 };
 
 std::variant<TileProblem, Refusal> tile_problem(const Problem& problem);
+// Elements of a vector of results.
+int tile_lanes(const TileProblem& tile, const Target& target);
 // Picks the vector and the row axis; false when no axis suits vectors.
 bool choose_axes(TileProblem& tile, const Target& target);
 
