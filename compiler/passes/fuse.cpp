@@ -178,7 +178,10 @@ class Fuser {
       if (found == group_of_.end() || (group && group != found->second)) return false;
       group = found->second;
     }
-    if (!group || group->nodes.size() >= max_nodes || external_operands(*group) >= max_operands) return false;
+    if (!group) return false;
+    // Outside, the broadcast of a scalar would be a tensor in memory.
+    const bool immediate = node.op == Op::broadcast && is_scalar(*node.operand(0));
+    if (!immediate && (group->nodes.size() >= max_nodes || external_operands(*group) >= max_operands)) return false;
     if (node.op == Op::concat && group->nodes.size() > 1)
       return false;  // a concat reads each source once: keep it a copy
     for (const Node* member : group->nodes)
