@@ -86,7 +86,7 @@ std::optional<Weights> centered_weights(const Centered& weights, const Shape& sh
   const int64_t count = codes->count();
   const bool negative = codes->dtype() == DType::I8;
   const uint8_t* from = codes->raw();
-  for (int64_t at = 0, channel = 0; at < count; channel = (channel + 1) % shape.channels) {
+  for (int64_t at = 0, channel = 0; at < count; channel = channel + 1 == shape.channels ? 0 : channel + 1) {
     const int zero = int(zeros[size_t(channel)]);
     int64_t sum = 0;
     for (const int64_t end = at + inner; at < end; ++at) {
@@ -107,13 +107,22 @@ bool pads(const Node& node) {
   return false;
 }
 
+// One zero point for the whole tensor.
+bool is_uniform(const Centered& x) {
+  return !x.zero || expr::is_const(graph::element_count(x.zero->type), 1) || scalar_parameter(x.zero);
+}
+
+// Its zero point as a scalar.
+Value* scalar_zero(Builder& b, const Centered& x) {
+  const auto number = x.zero ? scalar_parameter(x.zero) : std::optional(0.0);
+  return number ? b.scalar(DType::I32, *number) : b.reshape(x.zero, {});
+}
+
 // The contraction of codes, centered, in I32.
 Value* contract_codes(Node& node, const Centered& x, const Weights& weights, const Shape& shape) {
   Builder b = builder_before(node);
   const int rank = node.result()->type.rank();
-  Value *codes = x.codes, *zero = x.zero ? x.zero : b.scalar(DType::I32, 0);
-  if (const auto number = scalar_parameter(zero)) zero = b.scalar(DType::I32, *number);
-  zero = b.reshape(zero, {});
+  Value *codes = x.codes, *zero = scalar_zero(b, x);
   if (codes->type.dtype == DType::I8) {
     codes = b.cast(codes, DType::U8);
     codes = b.add(codes, b.scalar_like(codes, 128));
@@ -147,9 +156,6 @@ Value* contract_codes(Node& node, const Centered& x, const Weights& weights, con
   }
   return b.sub(sums, b.mul(per_channel(b, DType::I32, weights.sums, shape.result_axis, rank), zero));
 }
-
-// One zero point for the whole tensor.
-bool is_uniform(const Centered& x) { return !x.zero || expr::is_const(graph::element_count(x.zero->type), 1); }
 
 Value* contract(Node& node) {
   const auto shape = shape_of(node);
@@ -189,7 +195,7 @@ Value* move_codes(Node& node) {
   Builder b = builder_before(node);
   Value* value = b.create(node.op, node.attributes, {x->centered.codes})->result();
   value = b.cast(value, DType::I32);
-  if (x->centered.zero) value = b.sub(value, b.reshape(x->centered.zero, {}));
+  if (x->centered.zero) value = b.sub(value, scalar_zero(b, x->centered));
   return b.mul(b.cast(value, DType::F32), b.scalar(DType::F32, *scale));
 }
 

@@ -87,20 +87,22 @@ std::optional<Tensor> parameter_value(const Value* value) {
 }
 
 std::optional<double> scalar_parameter(const Value* value) {
-  const auto tensor = parameter_value(value);
-  return tensor && tensor->count() == 1 ? std::optional(tensor->as_double(0)) : std::nullopt;
+  const auto number = parameter_along(value, 0, std::max(1, value->type.rank()), 1);
+  return number ? std::optional(number->front()) : std::nullopt;
 }
 
 std::optional<std::vector<double>> parameter_along(const Value* value, int axis, int rank, int64_t extent) {
   const auto tensor = parameter_value(value);
   if (!tensor || tensor->rank() > rank) return std::nullopt;
-  const int offset = rank - tensor->rank();
-  for (int i = 0; i < tensor->rank(); ++i) {
-    const int64_t dim = tensor->dims()[size_t(i)];
-    if (dim != 1 && !(i + offset == axis && dim == extent)) return std::nullopt;
-  }
-  std::vector<double> numbers;
-  for (int64_t i = 0; i < extent; ++i) numbers.push_back(tensor->as_double(tensor->count() == 1 ? 0 : i));
+  const int at = axis - (rank - tensor->rank());  // where the axis is in the parameter, if it is
+  const int64_t count = tensor->count(), own = at >= 0 && extent > 1 ? tensor->dims()[size_t(at)] : 1;
+  if (count == 0 || (own != 1 && own != extent)) return std::nullopt;
+  int64_t inner = 1;
+  for (int i = std::max(at, -1) + 1; i < tensor->rank(); ++i) inner *= tensor->dims()[size_t(i)];
+  std::vector<double> numbers(size_t(extent), tensor->as_double(0));
+  for (int64_t channel = 1; channel < own; ++channel) numbers[size_t(channel)] = tensor->as_double(channel * inner);
+  for (int64_t i = 0; i < count; ++i)
+    if (tensor->as_double(i) != numbers[size_t(i / inner % own)]) return std::nullopt;
   return numbers;
 }
 

@@ -29,7 +29,7 @@ std::optional<Quantized> match_quantized(const graph::Value* codes);
 
 // A parameter that is known at compile time, whatever reshapes and casts stand between it and its constant.
 std::optional<Tensor> parameter_value(const graph::Value* value);
-// Its single element.
+// Its single element, or what all its elements are.
 std::optional<double> scalar_parameter(const graph::Value* value);
 // A parameter along `axis` of a tensor of `rank` that has `extent` elements there: one number each, when it varies
 // along no other axis.
