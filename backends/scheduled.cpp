@@ -45,9 +45,9 @@ std::optional<Layouts> window_layouts(const Node& group, int block) {
   bool depthwise =
       groups > 1 && expr::is_const(image.dims[1], groups) && expr::is_const(anchor->result()->type.dims[1], groups);
   bool block_image = blockable(image);
-  // Dot products of bytes take four channels at once.
-  bool few_bytes = image.dtype == DType::U8 && image.rank() == 4 && groups == 1 && !pooled &&
-                   expr::as_int(image.dims[1]).value_or(bytes_of_word + 1) <= bytes_of_word;
+  // Dot products of bytes take four channels at once, so those of less than a block are in blocks, too.
+  bool few_bytes = image.dtype == DType::U8 && image.rank() == 4 && groups == 1 && !pooled && !block_image &&
+                   expr::as_int(image.dims[1]);
   auto whole_blocks = [&](const graph::TensorType& type) {  // per group
     auto channels = expr::as_int(type.dims[1]);
     return channels && (*channels / groups) % block == 0;

@@ -24,8 +24,11 @@ namespace {
 // Sums of so many products of codes fit I32.
 constexpr int64_t most_products = (int64_t{1} << 31) / (255 * 128) - 1;
 
+// A block of the widest vectors.
+constexpr int64_t least_channels = 16;
+
 // Where the output channels of a contraction are, and how many products make a sum. Nothing when no kernel for bytes
-// suits: they take four products at once, of neighbours.
+// suits: they take four products at once, of neighbours, and images in blocks of channels.
 struct Shape {
   int result_axis = 0, weight_axis = 0;
   int64_t channels = 0, products = 0;
@@ -38,6 +41,7 @@ std::optional<Shape> shape_of(const Node& node) {
   if (node.op == Op::conv) {
     const int64_t groups = node.attrs<graph::ConvAttrs>().groups, inputs = (*weights)[1];
     const bool depthwise = groups > 1 && inputs == 1 && (*weights)[0] == groups;
+    if (weights->size() != 4 || (*weights)[0] < least_channels) return std::nullopt;
     if (!depthwise && (groups != 1 || (inputs % 4 != 0 && inputs > 4))) return std::nullopt;
     shape.result_axis = 1, shape.weight_axis = 0;
   } else if (node.op == Op::matmul && weights->size() == 2) {

@@ -157,7 +157,8 @@ TEST(Quantize, Epilogues) {
 TEST(Quantize, Convolutions) {
   const ConvCase cases[] = {{3, 32, 21, 3, 2, 1, 1},   {3, 64, 20, 7, 2, 1, 3}, {64, 64, 14, 3, 2, 1, 1},
                             {24, 144, 10, 1},          {144, 24, 10, 1},        {96, 96, 12, 3, 1, 96, 1},
-                            {96, 96, 13, 3, 2, 96, 1}, {32, 300, 5, 1},         {20, 18, 6, 5, 1, 1, 2}};
+                            {96, 96, 13, 3, 2, 96, 1}, {32, 300, 5, 1},         {8, 32, 9, 3, 1, 1, 1},
+                            {20, 18, 6, 5, 1, 1, 2}};
   for (const ConvCase& c : cases)
     for (int zero : {0, 130}) expect_convolution(c, DType::U8, zero, DType::I8, true, Bias | Codes);
 }
