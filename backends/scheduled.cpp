@@ -19,6 +19,8 @@ namespace {
 // Work below this runs on one core (see runtime's splitting rule), so its cost is not divided by the cores.
 constexpr double split_ns = 5000;
 
+constexpr int bytes_of_word = 4;
+
 // Point-wise groups run in any layout that all full-size operands share.
 bool layout_free(const Node& group) {
   for (const auto& node : group.regions[0]->nodes())
@@ -43,6 +45,9 @@ std::optional<Layouts> window_layouts(const Node& group, int block) {
   bool depthwise =
       groups > 1 && expr::is_const(image.dims[1], groups) && expr::is_const(anchor->result()->type.dims[1], groups);
   bool block_image = blockable(image);
+  // Dot products of bytes take four channels at once, so those of less than a block are in blocks, too.
+  bool few_bytes = image.dtype == DType::U8 && image.rank() == 4 && groups == 1 && !pooled && !block_image &&
+                   expr::as_int(image.dims[1]);
   auto whole_blocks = [&](const graph::TensorType& type) {  // per group
     auto channels = expr::as_int(type.dims[1]);
     return channels && (*channels / groups) % block == 0;
@@ -61,7 +66,9 @@ std::optional<Layouts> window_layouts(const Node& group, int block) {
     const graph::Value* operand = group.operands[i];
     bool is_image = parameters[i].get() == anchor->operands[0] && !operand->constant();
     bool full = !operand->constant() && graph::same_dims(operand->type.dims, group.result()->type.dims);
-    layouts.inputs.push_back((is_image ? block_image : full) ? blocked : Layout{});
+    layouts.inputs.push_back(is_image && few_bytes             ? Layout::blocked(1, bytes_of_word)
+                             : (is_image ? block_image : full) ? blocked
+                                                               : Layout{});
   }
   return layouts;
 }
@@ -167,7 +174,7 @@ Assembly::Assembly(const sketch::Problem& problem, const sketch::Lowered& lowere
   }
   for (const sketch::Packed& packed : lowered.packed) {
     numbers_[packed.buffer.get()] = packed.input;
-    group_.pack[packed.input] = packed.pack;
+    if (packed.pack) group_.pack[packed.input] = packed.pack;
   }
 }
 

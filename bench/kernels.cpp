@@ -6,6 +6,7 @@
 //                 [--json]
 //
 // `rows` is a product whose number of rows only the run knows.
+// `conv8` and `product8` are on codes of 8 bits, quantized again.
 //
 // --cold cycles through copies of the weights that no cache holds together, as a whole network does. A figure is the
 // best of several repetitions. GFLOP/s count multiplications of a direct sum, whatever the algorithm, and padding.
@@ -13,6 +14,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <sstream>
@@ -81,6 +83,51 @@ graph::Value* add_convolution(Layer& layer, const std::vector<int64_t>& n) {
   return y;
 }
 
+Tensor random_codes(DType dtype, Dims dims) {
+  Tensor tensor(dtype, std::move(dims));
+  std::mt19937 random(1);
+  for (int64_t i = 0; i < tensor.count(); ++i) tensor.raw()[i] = uint8_t(random());
+  return tensor;
+}
+
+// What the importer makes of a dequantized convolution or product (of codes without zero point, by a scale per channel,
+// with bias) and of the quantization of its result.
+graph::Value* add_quantized(Layer& layer, const std::vector<int64_t>& n, bool convolution) {
+  graph::Builder b(*layer.graph);
+  const auto dequantized = [&](graph::Value* codes, graph::Value* scale) {
+    return b.mul(b.cast(b.cast(codes, DType::I32), DType::F32), scale);
+  };
+  graph::Value *x = nullptr, *y = nullptr;
+  if (convolution) {
+    const int64_t ic = n.at(0), oc = n.at(1), size = n.at(2), kernel = n.at(3), stride = n.size() > 4 ? n[4] : 1,
+                  groups = n.size() > 5 ? n[5] : 1;
+    x = layer.graph->body().add_parameter({DType::U8, {1, ic, size, size}, {}}, "x");
+    graph::ConvAttrs attrs;
+    attrs.strides = {stride, stride};
+    attrs.dilations = {1, 1};
+    attrs.pads.assign(4, expr::Expr((kernel - 1) / 2));
+    attrs.groups = groups;
+    graph::Value* w = b.constant(random_codes(DType::I8, {oc, ic / groups, kernel, kernel}));
+    y = b.conv(dequantized(x, b.scalar(DType::F32, 0.01)), dequantized(w, b.constant(random_tensor({oc, 1, 1, 1}))),
+               attrs);
+    y = b.add(y, b.constant(random_tensor({1, oc, 1, 1})));
+    const double out = double(*expr::as_int(y->type.dims[2]) * *expr::as_int(y->type.dims[3]));
+    layer.flops = 2 * out * double(oc * ic / groups * kernel * kernel);
+  } else {
+    x = layer.graph->body().add_parameter({DType::U8, {n.at(0), n.at(2)}, {}}, "x");
+    graph::Value* w = b.constant(random_codes(DType::I8, {n[2], n.at(1)}));
+    y = b.matmul(dequantized(x, b.scalar(DType::F32, 0.01)), dequantized(w, b.constant(random_tensor({n[1]}))));
+    y = b.add(y, b.constant(random_tensor({n[1]})));
+    layer.flops = 2.0 * double(n[0] * n[1] * n[2]);
+  }
+  y = b.unary(graph::UnaryFunction::Round, b.div(y, b.scalar(DType::F32, 3)));
+  y = b.add(y, b.scalar(DType::F32, 128));
+  return b.cast(b.minimum(b.maximum(y, b.scalar_like(y, 0)), b.scalar_like(y, 255)), DType::U8);
+}
+
+graph::Value* add_convolution8(Layer& layer, const std::vector<int64_t>& n) { return add_quantized(layer, n, true); }
+graph::Value* add_product8(Layer& layer, const std::vector<int64_t>& n) { return add_quantized(layer, n, false); }
+
 // A product of matrices, M x K by a constant K x N, with bias.
 template <bool open>
 graph::Value* add_product(Layer& layer, const std::vector<int64_t>& n) {
@@ -102,13 +149,15 @@ Layer make_layer(const std::string& text) {
   layer.graph = std::make_unique<graph::Graph>();
   const size_t colon = text.find(':');
   const std::string kind = text.substr(0, colon);
-  const auto add = kind == "conv"      ? add_convolution
-                   : kind == "product" ? add_product<false>
-                   : kind == "rows"    ? add_product<true>
-                                       : nullptr;
-  require(colon != std::string::npos && add, Status::InvalidName, "'", text,
-          "' is no conv:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]], product:M,N,K or rows:M,N,K");
-  layer.graph->set_outputs({add(layer, numbers(text.substr(colon + 1)))}, {"y"});
+  const std::map<std::string, decltype(&add_convolution)> kinds = {{"conv", add_convolution},
+                                                                   {"conv8", add_convolution8},
+                                                                   {"product", add_product<false>},
+                                                                   {"product8", add_product8},
+                                                                   {"rows", add_product<true>}};
+  const auto add = kinds.find(kind);
+  require(colon != std::string::npos && add != kinds.end(), Status::InvalidName, "'", text,
+          "' is no conv[8]:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]], product[8]:M,N,K or rows:M,N,K");
+  layer.graph->set_outputs({add->second(layer, numbers(text.substr(colon + 1)))}, {"y"});
   passes::PassContext context;
   passes::run_passes(*layer.graph, passes::pipeline(), context);
   for (const auto& node : layer.graph->body().nodes())
@@ -257,7 +306,8 @@ int main(int argc, char** argv) {
   std::vector<std::string> layers;
   std::string only;
   bool cold = false, json = false;
-  app.add_option("layers", layers, "conv:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] product:M,N,K or rows:M,N,K")->required();
+  app.add_option("layers", layers, "conv[8]:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] product[8]:M,N,K or rows:M,N,K")
+      ->required();
   app.add_option("--only", only, "candidates whose family and point contain this text");
   app.add_flag("--cold", cold, "weights from memory");
   app.add_flag("--json", json, "a JSON object per line");

@@ -97,6 +97,7 @@ enum class Function : uint8_t {
   BitNot,
   ShiftLeft,
   ShiftRight /* arithmetic when signed */,
+  Dot4,  // I32: a + the sum of the four products of the unsigned bytes of b by the signed bytes of c
   // Reinterprets F32 <-> I32 and F64 <-> I64, and the byte of a mini float or small integer as U8 or I8; after
   // legalisation and math expansion, and where a primitive is about bits.
   Bits,

@@ -222,6 +222,9 @@ int64_t integer_function(Function function, int64_t a, int64_t b, int64_t c, DTy
       return narrow_shift ? int64_t(uint64_t(a) >> b) : 0;
     case Function::Checked:
       return a;
+    case Function::Dot4:
+      for (int byte = 0; byte < 4; ++byte) a += int64_t{uint8_t(b >> (8 * byte))} * int8_t(c >> (8 * byte));
+      return wrap(a, dtype);
     default:
       break;
   }
@@ -306,6 +309,7 @@ int function_arity(Function function) {
     case Function::ShiftRight:
       return 2;
     case Function::Fma:
+    case Function::Dot4:
       return 3;
     default:
       return 1;

@@ -213,7 +213,7 @@ Expr Simplifier::simplify_call(const Expr& e) {
   auto value = [&](size_t i) { return i < e->args.size() ? *e->args[i] : *e->args[0]; };
   if (integers) {
     bool has_value =
-        e->function <= Function::Trunc ? true : e->function >= Function::Pow && e->function <= Function::ShiftRight;
+        e->function <= Function::Trunc ? true : e->function >= Function::Pow && e->function <= Function::Dot4;
     if (!has_value || (e->function == Function::Fmod && value(1).int_value == 0)) return e;
     return int_imm(integer_function(e->function, value(0).int_value, value(1).int_value, value(2).int_value, operand),
                    e->type.dtype);

@@ -1,5 +1,6 @@
 // Scale and shift behind a convolution or matmul with constant weights go into the weights and one bias:
 //   add(mul(conv(x, W), s), t)  ->  add(conv(x, W * s), t)      with s, t constant per output channel
+// Behind sums of codes, cast from I32, they become one product and one add.
 // Works on chains of mul/div/add/sub with per-channel constants, each used once. What remains is at most one add of a
 // per-channel constant, which is the form that candidates take as bias.
 #include <cstring>
@@ -80,6 +81,42 @@ Node* follow_chain(Node& anchor, int axis, int64_t channels, std::vector<double>
   return last;
 }
 
+// The integer contraction behind the cast of its sums; null when there is none.
+const Node* contraction_of_codes(const Node& cast) {
+  const Value* sums = cast.operand(0);
+  if (cast.result()->type.dtype != DType::F32 || sums->type.dtype != DType::I32) return nullptr;
+  Node* shifted = producer_if(sums, Op::binary);  // by the zero point
+  const Value* plain = shifted ? shifted->operand(0) : sums;
+  Node* conv = producer_if(plain, Op::conv);
+  return conv ? conv : producer_if(plain, Op::matmul);
+}
+
+bool fold_scales(Node& cast) {
+  const Node* anchor = contraction_of_codes(cast);
+  if (!anchor) return false;
+  const int rank = cast.result()->type.rank(), axis = anchor->op == Op::conv ? 1 : rank - 1;
+  const auto channels = expr::as_int(cast.result()->type.dims[size_t(axis)]);
+  if (!channels || *channels == 0) return false;
+  std::vector<double> scale(size_t(*channels), 1.0), shift(size_t(*channels), 0.0);
+  bool scaled = false;
+  int length = 0;
+  Node* last = follow_chain(cast, axis, *channels, scale, shift, scaled, length);
+  const bool shifted = shift != std::vector<double>(shift.size(), 0.0);
+  if (!last || length <= (shifted ? 2 : 1)) return false;
+  Builder builder = builder_before(*last, {&cast});
+  const auto constant = [&](const std::vector<double>& numbers) {
+    Dims dims(size_t(rank - axis), 1);
+    dims[0] = *channels;
+    Tensor tensor(DType::F32, dims);
+    for (int64_t c = 0; c < *channels; ++c) tensor.data<float>()[c] = float(numbers[size_t(c)]);
+    return builder.constant(tensor);
+  };
+  Value* result = builder.mul(cast.result(), constant(scale));
+  if (shifted) result = builder.add(result, constant(shift));
+  cast.parent->graph().replace_all_uses(last->result(), result);
+  return true;
+}
+
 // Multiplies the weights along their output-channel axis: [outer, channels, inner] for any axis.
 Tensor scale_weights(const Tensor& weights, int axis, const std::vector<double>& scale) {
   Tensor result(DType::F32, weights.dims());
@@ -103,7 +140,8 @@ bool channel_axes(const Node& anchor, int& result_axis, int& weight_axis) {
     return true;
   }
   if (anchor.op == Op::matmul && anchor.operand(1)->type.rank() == 2) {
-    result_axis = anchor.result()->type.rank() - 1, weight_axis = anchor.attrs<graph::MatmulAttrs>().transpose_b ? 0 : 1;
+    result_axis = anchor.result()->type.rank() - 1,
+    weight_axis = anchor.attrs<graph::MatmulAttrs>().transpose_b ? 0 : 1;
     return true;
   }
   return false;
@@ -137,7 +175,7 @@ bool fold_into(Node& anchor) {
 
 bool fold_batch_norm(graph::Graph& graph, PassContext& context) {
   bool changed = false;
-  for_each_node(graph, [&](Node& node) { changed |= fold_into(node); });
+  for_each_node(graph, [&](Node& node) { changed |= node.op == Op::cast ? fold_scales(node) : fold_into(node); });
   if (changed) eliminate_dead(graph, context);
   return changed;
 }

@@ -4,8 +4,8 @@
 //  1. epilogues: the longest run of point-wise nodes behind the anchor over the anchor's own dims such that exactly one
 //     value leaves the group and no path leaves and re-enters it (convexity);
 //  2. prologues: producers all of whose uses are inside the group. Row-wise anchors (softmax, layer norm, reductions)
-//     take point-wise and injective ones; contractions and windows only broadcasts and what feeds epilogue operands,
-//     because their candidates read plain tensors.
+//     take point-wise and injective ones; contractions and windows only broadcasts and the dequantization of epilogue
+//     operands, because their candidates read plain tensors.
 // Point-wise and injective nodes left over group among themselves (producer into consumer when all its uses are there).
 // Reshapes between groups stay outside: they are views. Constants, control, dims and bindings stay outside too.
 //
@@ -55,6 +55,15 @@ bool injective(const Node& node) { return computes(node) && has(node, graph::Poi
 bool anchors(const Node& node) { return computes(node) && !has(node, graph::Pointwise | graph::Injective); }
 bool row_wise(const Node& anchor) {
   return has(anchor, graph::Reduction) || anchor.op == Op::softmax || anchor.op == Op::layer_norm;
+}
+
+// What becomes of elements of a byte before they are F32, with constant scales and zero points. Read as bytes they are
+// a quarter of what they become.
+bool widens_bytes(const Node& node) {
+  if (node.op != Op::cast && !(node.op == Op::binary && strip_broadcast(node.operand(1))->constant())) return false;
+  const Value* operand = node.operand(0);
+  if (node.op == Op::cast && size_of(operand->type.dtype) == 1) return true;
+  return operand->producer && operand->producer->parent == node.parent && widens_bytes(*operand->producer);
 }
 
 struct Group {
@@ -169,7 +178,10 @@ class Fuser {
       if (found == group_of_.end() || (group && group != found->second)) return false;
       group = found->second;
     }
-    if (!group || group->nodes.size() >= max_nodes || external_operands(*group) >= max_operands) return false;
+    if (!group) return false;
+    // Outside, the broadcast of a scalar would be a tensor in memory.
+    const bool immediate = node.op == Op::broadcast && is_scalar(*node.operand(0));
+    if (!immediate && (group->nodes.size() >= max_nodes || external_operands(*group) >= max_operands)) return false;
     if (node.op == Op::concat && group->nodes.size() > 1)
       return false;  // a concat reads each source once: keep it a copy
     for (const Node* member : group->nodes)
@@ -178,7 +190,7 @@ class Fuser {
       if (has(*anchor, graph::Opaque)) return false;
       bool feeds_anchor = std::any_of(node.result()->uses.begin(), node.result()->uses.end(),
                                       [&](const graph::Use& use) { return use.user == anchor; });
-      bool cheap = node.op == Op::broadcast;
+      bool cheap = node.op == Op::broadcast || widens_bytes(node);
       if (row_wise(*anchor) ? (feeds_anchor && !prologue_pays(node)) : (feeds_anchor || !cheap)) return false;
     } else if (repeats_work(node, *group)) {
       return false;
@@ -205,13 +217,18 @@ class Fuser {
     return false;
   }
 
+  // A constant of one element, which becomes an immediate of the code.
+  static bool is_scalar(const Value& value) { return value.constant() && value.constant()->count() == 1; }
+
   static size_t external_operands(const Group& group) {
     std::unordered_set<const Value*> outside;
     for (const Node* node : group.nodes)
-      for (const Value* operand : node->operands)
+      for (const Value* operand : node->operands) {
+        if (is_scalar(*operand)) continue;
         if (!operand->producer ||
             std::find(group.nodes.begin(), group.nodes.end(), operand->producer) == group.nodes.end())
           outside.insert(operand);
+      }
     return outside.size();
   }
 

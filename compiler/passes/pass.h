@@ -17,6 +17,9 @@ namespace sardonyx::passes {
 struct PassContext {
   bool verify = false;
   std::string dump_dir;
+  // Whether every device that may run the graph multiplies bytes at once (Target::byte_products): else quantized
+  // contractions are faster in F32.
+  bool byte_products = true;
   // Filled in by run_pipeline: pass name and nanoseconds, in order of execution.
   std::vector<std::pair<std::string, double>> timings;
 };
@@ -36,6 +39,7 @@ bool eliminate_common(graph::Graph& graph, PassContext& context);
 bool eliminate_dead(graph::Graph& graph, PassContext& context);
 bool decompose(graph::Graph& graph, PassContext& context);
 bool fuse(graph::Graph& graph, PassContext& context);
+bool quantize(graph::Graph& graph, PassContext& context);
 
 // ---- helpers shared by the passes ----
 

@@ -21,6 +21,8 @@ constexpr Pass cse_pass{"cse", "equal nodes become one", eliminate_common};
 constexpr Pass dce_pass{"dce", "nodes without uses disappear", eliminate_dead};
 constexpr Pass decompose_pass{"decompose", "composites that have no kernel of their own become primitives that have",
                               decompose};
+constexpr Pass quantize_pass{"quantize", "contractions of dequantized operands become contractions of their codes",
+                             quantize};
 constexpr Pass fuse_pass{"fuse", "group nodes around one anchor each", fuse};
 
 void dump(const graph::Graph& graph, const PassContext& context, size_t number, const char* name) {
@@ -33,14 +35,15 @@ void dump(const graph::Graph& graph, const PassContext& context, size_t number, 
 }  // namespace
 
 const std::vector<Pass>& all_passes() {
-  static const std::vector<Pass> passes = {canonicalize_pass, fold_pass, batch_norm_pass, norm_pass, simplify_pass,
-                                           cse_pass,          dce_pass,  decompose_pass,  fuse_pass};
+  static const std::vector<Pass> passes = {canonicalize_pass, fold_pass, batch_norm_pass, norm_pass,     simplify_pass,
+                                           cse_pass,          dce_pass,  decompose_pass,  quantize_pass, fuse_pass};
   return passes;
 }
 
 const std::vector<Pass>& pipeline() {
   static const std::vector<Pass> passes = {
       dce_pass,           // lowering leaves shape arithmetic behind whose results are known symbolically
+      quantize_pass,      // before constants are dequantized
       fold_pass,          //
       simplify_pass,      //
       norm_pass,          // before canonicalize moves transposes

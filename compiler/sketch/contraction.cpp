@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "compiler/sketch/families.h"
+#include "compiler/sketch/quads.h"
 #include "compiler/sketch/tile.h"
 #include "runtime/base/strings.h"
 
@@ -39,7 +40,7 @@ bool keeps_groups_apart(const TileProblem& tile, int64_t width) {
 }
 
 std::vector<TileShape> shapes(const TileProblem& tile, const Target& target) {
-  int lanes = std::max(1, target.vector_bytes / int(size_of(tile.dtype)));
+  int lanes = tile_lanes(tile, target);
   const bool host = target.kind == tensor::TargetKind::Host, wide = target.vector_registers >= 32;
   auto table = !host  ? std::span<const Shape>(small_tiles)
                : wide ? std::span<const Shape>(wide_tiles)
@@ -98,12 +99,14 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
   if (windowed(tile) != window) return refuse(window ? "reduces over one axis" : "reduces over several axes");
   if (!window && tile.body->kind != expr::Kind::Mul) return refuse("not a sum of products");
   if (!choose_axes(tile, target)) return refuse("no axis for vectors");
+  const double factor = slack(tile);
+  use_quads(tile, target);
   std::vector<Proposal> proposals;
   for (const TileShape& s : shapes(tile, target)) {
     Point point{{"rows", s.rows}, {"nv", s.nv}, {"unroll", s.unroll}};
     bool known = false;
     for (const Proposal& p : proposals) known = known || p.point == point;
-    if (!known) proposals.push_back({point, tile_cost(tile, s, target) * slack(tile)});
+    if (!known) proposals.push_back({point, tile_cost(tile, s, target) * factor});
   }
   std::stable_sort(proposals.begin(), proposals.end(),
                    [](const Proposal& a, const Proposal& b) { return a.cost_ns < b.cost_ns; });
@@ -117,7 +120,8 @@ Result lower(const Problem& problem, const Point& point, const Target& target, b
   TileProblem& tile = std::get<TileProblem>(found);
   if (windowed(tile) != window) return Refusal{"not of this family"};
   if (!choose_axes(tile, target)) return Refusal{"no axis for vectors"};
-  int lanes = std::max(1, target.vector_bytes / int(size_of(tile.dtype)));
+  use_quads(tile, target);
+  int lanes = tile_lanes(tile, target);
   TileShape shape{int(point.at("rows")), int(point.at("nv")), int(point.at("unroll")), lanes};
   if (auto panel = point.find("panel"); panel != point.end()) shape.panel = int(panel->second);
   return lower_tiles(tile, shape, target, str(window ? "window " : "contraction ", shape.rows, "x", shape.nv));

@@ -41,7 +41,7 @@ struct Refusal {
 };
 
 // A constant input that the kernels want in another format. `pack` turns the tensor of Program::inputs[input] into what
-// the kernels read through `buffer`.
+// the kernels read through `buffer`. Without `pack` the buffer is the memory of any input, seen as another type.
 struct Packed {
   int input = 0;
   expr::BufferPtr buffer;

@@ -50,6 +50,7 @@ double function_cost_ns(const Expr& x) {
     case Function::Round:
     case Function::Trunc:
     case Function::Fma:
+    case Function::Dot4:
     case Function::IsNan:
     case Function::IsInf:
     case Function::BitAnd:

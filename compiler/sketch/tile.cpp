@@ -4,6 +4,7 @@
 #include <unordered_set>
 
 #include "compiler/sketch/pack.h"
+#include "compiler/sketch/quads.h"
 #include "compiler/tensor/lower/lower.h"
 #include "runtime/base/strings.h"
 
@@ -251,10 +252,7 @@ class TileBuilder {
         around.push_back(axis);
         only_steps = only_steps && axis.var != row_.var && constant(axis.extent);
       }
-      int input = -1;
-      for (size_t i = 0; i < tile_.program->inputs.size(); ++i) {
-        if (tile_.program->inputs[i] == load->buffer && tile_.constant[i]) input = int(i);
-      }
+      const int input = constant_input(load->buffer);
       Index at;
       for (const Axis& step : steps) at.emplace_back(step.var);
       if (input >= 0 && only_steps && panels) {
@@ -264,8 +262,12 @@ class TileBuilder {
         if (auto plan = plan_panels(load, vector_, all_steps, count, panel_width_)) {
           BufferPtr buffer = make_buffer(load->buffer->name + "_packed", load->buffer->dtype, panel_dims(*plan),
                                          Buffer::Scope::Global);
-          packed_.push_back(
-              {{input, buffer, [plan = *plan](const Tensor& source) { return pack_panels(plan, source); }}, around});
+          const int word_dim = tile_.quads ? tile_.quads->weight_dim : -1;
+          packed_.push_back({{input, buffer,
+                              [plan = *plan, word_dim](const Tensor& source) {
+                                return pack_panels(plan, word_dim < 0 ? source : words_along(source, word_dim));
+                              }},
+                             around});
           replace(load, expr::load(buffer, in_panels(packed_.back(), Expr(panel_), std::move(at), Expr(q_))));
           continue;
         }
@@ -304,6 +306,7 @@ class TileBuilder {
         replace(load, expr::load(buffer, at));
       }
     }
+    check(!tile_.quads || packed_.size() == 1, "words of weights are not in panels");
     // Loads beyond the vector extent happen only for operands that are not in panels.
     loads_outside_ = false;
     for (const Expr& load : distinct_nodes(body_, Kind::Load)) {
@@ -313,6 +316,14 @@ class TileBuilder {
     for (Kind kind : {Kind::Div, Kind::Mod, Kind::TruncDiv, Kind::TruncRem})
       for (const Expr& e : distinct_nodes(body_, kind))
         divides_ = divides_ || (is_integer(e->type.dtype) && !loads_of(e->args[1]).empty());
+  }
+
+  // The program input that this is a constant of, or the words of one; -1: none.
+  int constant_input(const BufferPtr& buffer) const {
+    if (tile_.quads && tile_.quads->weight_words == buffer) return tile_.quads->weights;
+    for (size_t i = 0; i < tile_.program->inputs.size(); ++i)
+      if (tile_.program->inputs[i] == buffer && tile_.constant[i]) return int(i);
+    return -1;
   }
 
   // Where a packed constant keeps lane q of a tile: its panel, the axes around, the reduction indices, its lane.
@@ -384,7 +395,10 @@ class TileBuilder {
           });
         }
         value = tensor::substitute_shared(value, at);
-        return tensor::make_store(acc, {row, q}, tensor::combine(tile_.reduce, expr::load(acc, {row, q}), value));
+        Expr sum = expr::load(acc, {row, q});
+        sum = tile_.quads ? expr::call(expr::Function::Dot4, {sum, value->args[0], value->args[1]})
+                          : tensor::combine(tile_.reduce, sum, value);
+        return tensor::make_store(acc, {row, q}, sum);
       }));
     }
     // Few rows stream the panels from memory: ask for what comes two pages later, which hardware prefetchers, stopping
@@ -680,6 +694,7 @@ class TileBuilder {
     Lowered lowered;
     std::vector<BufferPtr> more;
     for (const PackedOperand& p : packed_) more.push_back(p.panels.buffer);
+    if (tile_.quads) more.push_back(tile_.quads->activation_words);
     // Unused rows of a tile are computed too.
     Expr points = points_of(outer) * vector_.extent * points_of(tile_.reduce_axes);
     const int64_t step =
@@ -688,6 +703,7 @@ class TileBuilder {
     lowered.launches.push_back(
         finish_kernel(*tile_.program, name, real, code, points, tile_cost(tile_, shape_, target_), more));
     for (const PackedOperand& p : packed_) lowered.packed.push_back(p.panels);
+    if (tile_.quads) lowered.packed.push_back({tile_.quads->activation, tile_.quads->activation_words, nullptr});
     return lowered;
   }
 

@@ -14,6 +14,15 @@
 
 namespace sardonyx::sketch {
 
+// Factors of products of bytes as I32 words, four bytes of the first reduction axis each (quads.h).
+struct Quads {
+  int activation = 0;          // program input, U8
+  BufferPtr activation_words;  // the same memory
+  int weights = 0;             // program input, I8, constant
+  BufferPtr weight_words;      // what words_along(weights, weight_dim) holds
+  int weight_dim = 0;
+};
+
 // The problem in canonical form: collapsed axes, reduction axes, the reduced expression, and what is stored at the end.
 struct TileProblem {
   const Program* program = nullptr;
@@ -26,9 +35,12 @@ struct TileProblem {
   std::vector<Map::Output> epilogue;    // over axes
   std::vector<bool> constant;           // per program input
   int vector_axis = -1, row_axis = -1;  // row_axis may be -1
+  std::optional<Quads> quads;           // body is the product of two words then, the unsigned one first
 };
 
 std::variant<TileProblem, Refusal> tile_problem(const Problem& problem);
+// Elements of a vector of results.
+int tile_lanes(const TileProblem& tile, const Target& target);
 // Picks the vector and the row axis; false when no axis suits vectors.
 bool choose_axes(TileProblem& tile, const Target& target);
 

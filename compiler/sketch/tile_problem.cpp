@@ -258,9 +258,14 @@ std::variant<TileProblem, Refusal> tile_problem(const Problem& problem) {
   return tile;
 }
 
+int tile_lanes(const TileProblem& tile, const Target& target) {
+  // Bytes lie in blocks as long as those of words, and epilogues compute in words.
+  return std::max(1, target.vector_bytes / std::max(4, int(size_of(tile.dtype))));
+}
+
 bool choose_axes(TileProblem& tile, const Target& target) {
   std::vector<Expr> loads = loads_of(tile.body);
-  int lanes = std::max(1, target.vector_bytes / int(size_of(tile.dtype)));
+  int lanes = tile_lanes(tile, target);
   double best = 1e300;
   tile.vector_axis = -1;
   for (size_t a = tile.axes.size(); a-- > 0;) {

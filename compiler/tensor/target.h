@@ -17,6 +17,7 @@ struct Target {
   std::vector<std::string> features;  // LLVM features, "+avx512f"
   int vector_bytes = 16;              // widest vector register: 16, 32 or 64
   int vector_registers = 16;
+  bool byte_products = false;  // Function::Dot4 in vectors of vector_bytes
   int64_t l1_bytes = 32 << 10, l2_bytes = 1 << 20, l3_bytes = 8 << 20;
   int cores = 1;             // of a GPU: compute units
   double flops_per_ns = 16;  // one core, f32 multiply-adds counted as two

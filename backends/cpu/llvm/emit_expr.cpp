@@ -1,5 +1,6 @@
 // Expressions.
 #include <llvm/IR/Intrinsics.h>
+#include <llvm/IR/IntrinsicsX86.h>
 #include <llvm/IR/Module.h>
 
 #include "backends/cpu/llvm/emitter.h"
@@ -24,6 +25,29 @@ bool float_dtype(DType dtype) { return is_float(dtype); }
 bool is_number(const Expr& e) {
   if (e->kind == Kind::Broadcast) return is_number(e->args[0]);
   return e->kind == Kind::FloatImm && e->float_value == e->float_value;
+}
+
+std::optional<double> float_number(const Expr& e) {
+  if (e->kind == Kind::Broadcast) return float_number(e->args[0]);
+  return e->kind == Kind::FloatImm ? std::optional(e->float_value) : std::nullopt;
+}
+
+// min(max(x, low), high) in any order, the bounds being numbers of a type: x itself may be NaN.
+bool is_clamped_to(const Expr& e, DType dtype) {
+  const int64_t low = is_signed(dtype) ? -(int64_t{1} << (bits_of(dtype) - 1)) : 0;
+  const double bottom = double(low), top = double(low + (int64_t{1} << bits_of(dtype)) - 1);
+  bool below = false, above = false;
+  Expr inner = e;
+  while (inner->kind == Kind::Min || inner->kind == Kind::Max) {
+    const auto left = float_number(inner->args[0]), right = float_number(inner->args[1]);
+    if (!left == !right) return false;
+    const double bound = left ? *left : *right;
+    if (!(bound >= bottom && bound <= top)) return false;
+    (inner->kind == Kind::Min ? above : below) = true;
+    if (below && above) return true;
+    inner = inner->args[left ? 1 : 0];
+  }
+  return false;
 }
 
 }  // namespace
@@ -405,7 +429,16 @@ Emitter::Value* Emitter::bf16_from_f32(Value* v) {
   return b_.CreateTrunc(b_.CreateLShr(result, 16), int_type(like, 16));
 }
 
-Emitter::Value* Emitter::emit_cast(const Expr& e) { return convert(value_of(e->args[0]), e->args[0]->type, e->type); }
+Emitter::Value* Emitter::emit_cast(const Expr& e) {
+  Value* v = value_of(e->args[0]);
+  const expr::Type from = e->args[0]->type;
+  const bool bytes = is_integer(e->type.dtype) && bits_of(e->type.dtype) <= 16;
+  if (from.lanes == 1 || from.dtype != DType::F32 || !bytes || !is_clamped_to(e->args[0], e->type.dtype))
+    return convert(v, from, e->type);
+  // A number of the type or NaN, which becomes 0: no saturation.
+  Value* number = b_.CreateSelect(b_.CreateFCmpORD(v, v), v, llvm::Constant::getNullValue(v->getType()));
+  return b_.CreateTrunc(b_.CreateFPToSI(number, int_type(from, 32)), register_type(e->type));
+}
 
 Emitter::Value* Emitter::convert(Value* v, expr::Type from, expr::Type to) {
   if (from.dtype == to.dtype) return v;
@@ -425,6 +458,17 @@ Emitter::Value* Emitter::convert(Value* v, expr::Type from, expr::Type to) {
     return from_float ? b_.CreateFCmpUNE(v, zero) : b_.CreateICmpNE(v, zero);
   }
   if (from_float && to_float) return b_.CreateFPCast(v, type);
+  if (from_float && from.lanes > 1 && bits_of(to.dtype) <= 16) {
+    // Vectors of bytes would be saturated one by one: I32 first.
+    llvm::Type* wide = int_type(from, 32);
+    Value* number = b_.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {wide, v->getType()}, {v});
+    const int64_t low = is_signed(to.dtype) ? -(int64_t{1} << (bits_of(to.dtype) - 1)) : 0;
+    const int64_t high = low + (int64_t{1} << bits_of(to.dtype)) - 1;
+    number = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, number, llvm::ConstantInt::get(wide, uint64_t(low), true));
+    number =
+        b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, number, llvm::ConstantInt::get(wide, uint64_t(high), true));
+    return b_.CreateTrunc(number, type);
+  }
   if (from_float) {
     ID id = is_signed(to.dtype) ? llvm::Intrinsic::fptosi_sat : llvm::Intrinsic::fptoui_sat;
     return b_.CreateIntrinsic(id, {type, v->getType()}, {v});
@@ -533,6 +577,14 @@ Emitter::Value* Emitter::emit_call(const Expr& e) {
     case Function::Fma: {
       ID id = llvm::Intrinsic::fmuladd;  // fused where the target can; fma would be a library call elsewhere
       return b_.CreateIntrinsic(id, {type}, {args[0], args[1], args[2]});
+    }
+    case Function::Dot4: {
+      const int lanes = e->type.lanes;
+      check(lanes == 16 || lanes == 8 || lanes == 4, "a dot product of bytes in ", lanes, " lanes");
+      const ID id = lanes == 16  ? llvm::Intrinsic::x86_avx512_vpdpbusd_512
+                    : lanes == 8 ? llvm::Intrinsic::x86_avx512_vpdpbusd_256
+                                 : llvm::Intrinsic::x86_avx512_vpdpbusd_128;
+      return b_.CreateIntrinsic(id, {}, {args[0], args[1], args[2]});
     }
     case Function::Bits:
       return b_.CreateBitCast(args[0], register_type(e->type));

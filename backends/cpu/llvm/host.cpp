@@ -29,6 +29,7 @@ backends::Target probe() {
   bool wide = has("avx512f") && has("avx512bw") && has("avx512dq") && has("avx512vl");
   target.vector_bytes = wide ? 64 : has("avx2") && has("fma") ? 32 : 16;
   target.vector_registers = wide ? 32 : 16;
+  target.byte_products = wide ? has("avx512vnni") : target.vector_bytes == 32 && has("avxvnni");
   target.l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, target.l1_bytes);
   target.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, target.l2_bytes);
   target.l3_bytes = cache_bytes(_SC_LEVEL3_CACHE_SIZE, target.l3_bytes);

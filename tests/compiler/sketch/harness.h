@@ -93,7 +93,8 @@ inline BufferTensors tensors_of(const Problem& problem, const Lowered& lowered, 
   BufferTensors tensors;
   for (size_t i = 0; i < inputs.size(); ++i) tensors[program.inputs[i].get()] = inputs[i];
   for (const sketch::Packed& packed : lowered.packed)
-    tensors[packed.buffer.get()] = packed.pack(inputs[size_t(packed.input)]);
+    tensors[packed.buffer.get()] =
+        packed.pack ? packed.pack(inputs[size_t(packed.input)]) : inputs[size_t(packed.input)];
   for (const auto& list : {lowered.temporaries, program.outputs})
     for (const expr::BufferPtr& buffer : list) {
       Tensor t(buffer->dtype, evaluate_dims(buffer->dims, values));
