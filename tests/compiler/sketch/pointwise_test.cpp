@@ -107,6 +107,28 @@ TEST(Pointwise, NumbersBecomeNarrowTypesAsInTheInterpreter) {
   }
 }
 
+// NaN, infinities and what is out of range, with and without bounds in front of the cast.
+TEST(Pointwise, FloatsSaturateAsShortIntegers) {
+  ProgramBuilder b;
+  const Tensor numbers = boundary_numbers(DType::F32);
+  Term x = b.input("x", DType::F32, {numbers.count()});
+  for (DType to : {DType::I8, DType::U8, DType::I16, DType::U16}) {
+    const double low = to == DType::I8 ? -128 : to == DType::I16 ? -32768 : 0;
+    const double high = low + (size_of(to) == 1 ? 255 : 65535);
+    const Expr bottom = expr::imm(low, DType::F32), top = expr::imm(high, DType::F32),
+               above = expr::imm(high + 1, DType::F32);
+    b.output({to, x.dims, [=](const Index& i) { return expr::cast(x.at(i), to); }});
+    b.output({to, x.dims, [=](const Index& i) { return expr::cast(expr::min(expr::max(x.at(i), bottom), top), to); }});
+    b.output({to, x.dims, [=](const Index& i) { return expr::cast(expr::max(top, expr::min(bottom, x.at(i))), to); }});
+    b.output(
+        {to, x.dims, [=](const Index& i) { return expr::cast(expr::min(expr::max(x.at(i), bottom), above), to); }});
+    b.output({to, x.dims, [=](const Index& i) { return expr::cast(expr::min(x.at(i), top), to); }});
+  }
+  Problem problem{b.finish(), {}};
+  expect_matches("loops", problem, {numbers}, {}, 0, 0);
+  expect_matches("pointwise", problem, {numbers}, {}, 0, 0);
+}
+
 TEST(Pointwise, EveryCodeOfByteTypesConvertsMovesAndCompares) {
   for (DType dtype : byte_dtypes) {
     SCOPED_TRACE(std::string(dtype_name(dtype)));
