@@ -93,7 +93,8 @@ bool is_reorder(const Node& group) { return group.regions[0]->nodes().front()->o
 
 double on_all_cores(double one_core_ns, const Target& target) {
   if (target.kind == tensor::TargetKind::OpenClGpu) return one_core_ns / target.cores;
-  return one_core_ns > split_ns ? std::max(split_ns, one_core_ns / target.cores) : one_core_ns;
+  // Rising throughout, so that the cheaper of two candidates on one core is the cheaper one on several.
+  return one_core_ns > split_ns ? split_ns + (one_core_ns - split_ns) / target.cores : one_core_ns;
 }
 
 std::vector<Layouts> layout_variants(const Node& group, const Target& target) {
