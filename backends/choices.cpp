@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <map>
-#include <sstream>
 
 #include "backends/calibration.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
+#include "runtime/base/strings.h"
 
 namespace sardonyx::backends {
 
@@ -48,8 +48,7 @@ std::vector<BackendChoice> wanted_choices() {
   std::vector<BackendChoice> all = choices_of(devices(), recalled), listed;
   const std::string wanted = settings_from_environment().devices;
   if (wanted.empty()) return all;
-  std::istringstream names(wanted);
-  for (std::string name; std::getline(names, name, ',');) {
+  for (const std::string& name : split(wanted, ',')) {
     for (const BackendChoice& choice : all) {
       bool known =
           std::any_of(listed.begin(), listed.end(), [&](const BackendChoice& c) { return c.name == choice.name; });

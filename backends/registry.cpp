@@ -1,5 +1,4 @@
 #include <set>
-#include <sstream>
 
 #include "backends/backend.h"
 #include "backends/choices.h"
@@ -8,6 +7,7 @@
 #include "backends/plugin/loader.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
+#include "runtime/base/strings.h"
 
 namespace sardonyx::backends {
 
@@ -35,8 +35,7 @@ namespace {
 std::set<std::string, std::less<>> wanted_backends() {
   std::set<std::string, std::less<>> wanted;
   bool known = false;
-  std::istringstream names(settings_from_environment().devices);
-  for (std::string name; std::getline(names, name, ',');) {
+  for (const std::string& name : split(settings_from_environment().devices, ',')) {
     if (name == heterogeneous_name) return {};
     const std::string backend = name.substr(0, name.find(':'));
     for (const Backend* there : registry()) known |= there->name() == backend;

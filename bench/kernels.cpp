@@ -17,7 +17,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <random>
-#include <sstream>
 
 #include "backends/backend.h"
 #include "backends/cpu/backend.h"
@@ -28,6 +27,7 @@
 #include "compiler/sketch/family.h"
 #include "runtime/base/compile_thread.h"
 #include "runtime/base/status.h"
+#include "runtime/base/strings.h"
 #include "runtime/memory.h"
 #include "runtime/thread_hooks.h"
 
@@ -59,8 +59,7 @@ Tensor random_tensor(Dims dims) {
 
 std::vector<int64_t> numbers(const std::string& text) {
   std::vector<int64_t> list;
-  std::istringstream stream(text);
-  for (std::string part; std::getline(stream, part, ',');) list.push_back(std::stoll(part));
+  for (const std::string& part : split(text, ',')) list.push_back(std::stoll(part));
   return list;
 }
 

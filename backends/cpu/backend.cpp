@@ -13,6 +13,7 @@
 #include "backends/recurrent.h"
 #include "backends/scheduled.h"
 #include "compiler/expr/simplify.h"
+#include "compiler/sketch/support.h"
 #include "compiler/tensor/symbol_values.h"
 #include "runtime/base/status.h"
 
@@ -26,9 +27,6 @@ using backends::Target;
 using graph::Node;
 
 namespace {
-
-// Multiply-adds that two units with a latency of four cycles keep going.
-constexpr int64_t vectors_in_flight = 8;
 
 // Two schedules of one product over the same operands: `tiled` for many rows, `single` for up to `few_rows`.
 class RowVariants : public runtime::Kernel {
@@ -63,7 +61,7 @@ std::optional<backends::Point> single_row_variant(const Candidate& candidate, co
   backends::Point point = candidate.point;
   point["rows"] = 1;
   point["panel"] = nv->second;
-  point["nv"] = nv->second * std::max<int64_t>(1, vectors_in_flight / nv->second);
+  point["nv"] = nv->second * std::max<int64_t>(1, sketch::vectors_in_flight / nv->second);
   point["unroll"] = 4;
   return point;
 }

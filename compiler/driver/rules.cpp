@@ -3,11 +3,11 @@
 #include <fnmatch.h>
 
 #include <algorithm>
-#include <sstream>
 
 #include "backends/group_program.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
+#include "runtime/base/strings.h"
 
 namespace sardonyx::driver {
 
@@ -23,8 +23,7 @@ std::string trimmed(const std::string& text) {
 
 std::vector<PlacementRule> parse_rules(const std::string& text, std::span<const Place> places, bool strict) {
   std::vector<PlacementRule> rules;
-  std::istringstream parts(text);
-  for (std::string part; std::getline(parts, part, ';');) {
+  for (const std::string& part : split(text, ';')) {
     PlacementRule rule;
     rule.text = trimmed(part);
     if (rule.text.empty()) continue;

@@ -22,20 +22,11 @@ const RnnActivation known_activations[] = {
     {"Softplus"},
 };
 
-std::vector<std::string> split(const std::string& text) {
-  std::vector<std::string> parts;
-  if (text.empty()) return parts;
-  size_t start = 0;
-  for (size_t comma; (comma = text.find(',', start)) != std::string::npos; start = comma + 1)
-    parts.push_back(text.substr(start, comma - start));
-  parts.push_back(text.substr(start));
-  return parts;
-}
-
 }  // namespace
 
 std::vector<RnnActivation> rnn_activations(const graph::RnnAttrs& rnn) {
-  const std::vector<std::string> names = split(rnn.activations), alphas = split(rnn.alphas), betas = split(rnn.betas);
+  const std::vector<std::string> names = split(rnn.activations, ','), alphas = split(rnn.alphas, ','),
+                                 betas = split(rnn.betas, ',');
   const size_t per_direction = rnn.kind == graph::RnnKind::Lstm ? 3 : rnn.kind == graph::RnnKind::Gru ? 2 : 1;
   const size_t expected = per_direction * size_t(rnn.directions());
   require(names.size() == expected, Status::InvalidModel, graph::rnn_names[int(rnn.kind)], " with ", rnn.directions(),

@@ -104,15 +104,8 @@ bool fold_scales(Node& cast) {
   const bool shifted = shift != std::vector<double>(shift.size(), 0.0);
   if (!last || length <= (shifted ? 2 : 1)) return false;
   Builder builder = builder_before(*last, {&cast});
-  const auto constant = [&](const std::vector<double>& numbers) {
-    Dims dims(size_t(rank - axis), 1);
-    dims[0] = *channels;
-    Tensor tensor(DType::F32, dims);
-    for (int64_t c = 0; c < *channels; ++c) tensor.data<float>()[c] = float(numbers[size_t(c)]);
-    return builder.constant(tensor);
-  };
-  Value* result = builder.mul(cast.result(), constant(scale));
-  if (shifted) result = builder.add(result, constant(shift));
+  Value* result = builder.mul(cast.result(), per_channel(builder, DType::F32, scale, axis, rank));
+  if (shifted) result = builder.add(result, per_channel(builder, DType::F32, shift, axis, rank));
   cast.parent->graph().replace_all_uses(last->result(), result);
   return true;
 }
@@ -163,11 +156,8 @@ bool fold_into(Node& anchor) {
   Builder builder = builder_before(*last, {&anchor});
   Value* folded = builder.constant(scale_weights(*weights, weight_axis, scale));
   Value* replaced = builder.create(anchor.op, anchor.attributes, {anchor.operand(0), folded})->result();
-  Dims bias_dims(size_t(anchor.result()->type.rank()) - size_t(result_axis), 1);
-  bias_dims[0] = channels;
-  Tensor bias(DType::F32, bias_dims);
-  for (int64_t c = 0; c < channels; ++c) bias.data<float>()[c] = float(shift[size_t(c)]);
-  graph.replace_all_uses(last->result(), builder.add(replaced, builder.constant(bias)));
+  Value* bias = per_channel(builder, DType::F32, shift, result_axis, anchor.result()->type.rank());
+  graph.replace_all_uses(last->result(), builder.add(replaced, bias));
   return true;
 }
 

@@ -52,6 +52,14 @@ Value* strip_broadcast(Value* value) {
   return value;
 }
 
+Value* per_channel(graph::Builder& builder, DType dtype, const std::vector<double>& numbers, int axis, int rank) {
+  Dims dims(size_t(rank - axis), 1);
+  dims[0] = int64_t(numbers.size());
+  Tensor tensor(dtype, dims);
+  for (size_t i = 0; i < numbers.size(); ++i) tensor.set_double(int64_t(i), numbers[i]);
+  return builder.constant(std::move(tensor));
+}
+
 std::optional<double> uniform_value(const Value* value) {
   const Tensor* tensor = strip_broadcast(const_cast<Value*>(value))->constant();
   if (!tensor || tensor->count() == 0 || tensor->count() > 4096) return {};

@@ -53,6 +53,8 @@ graph::Builder builder_before(graph::Node& node, std::initializer_list<const gra
 graph::Node* producer_if(const graph::Value* value, graph::Op op);
 // Single value of a constant (or broadcast constant) all of whose elements are equal.
 std::optional<double> uniform_value(const graph::Value* value);
+// A constant of one number per element of `axis`, of such a shape that it broadcasts to tensors of `rank`.
+graph::Value* per_channel(graph::Builder& builder, DType dtype, const std::vector<double>& numbers, int axis, int rank);
 // The value before any `broadcast` nodes.
 graph::Value* strip_broadcast(graph::Value* value);
 

@@ -58,15 +58,6 @@ std::optional<Shape> shape_of(const Node& node) {
   return shape;
 }
 
-// A constant [channels] that broadcasts along `axis` of a result of `rank`.
-Value* per_channel(Builder& b, DType dtype, const std::vector<double>& numbers, int axis, int rank) {
-  Dims dims(size_t(rank - axis), 1);
-  dims[0] = int64_t(numbers.size());
-  Tensor tensor(dtype, dims);
-  for (size_t i = 0; i < numbers.size(); ++i) tensor.set_double(int64_t(i), numbers[i]);
-  return b.constant(tensor);
-}
-
 // The weights without their zero points, when those are numbers of 8 bits, and their sums per output channel.
 struct Weights {
   Tensor codes;

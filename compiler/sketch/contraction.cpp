@@ -76,10 +76,8 @@ double slack(const TileProblem& tile) {
   bool masked = false, packed = false;
   expr::visit(tile.body, [&](const expr::Expr& x) {
     if (x->kind == expr::Kind::Select) masked = masked || expr::uses_var(x->args[0], v.get());
-    if (x->kind == expr::Kind::Load && expr::uses_var(x, v.get())) {
-      for (size_t i = 0; i < tile.program->inputs.size(); ++i)
-        packed = packed || (tile.program->inputs[i] == x->buffer && tile.constant[i]);
-    }
+    if (x->kind == expr::Kind::Load && expr::uses_var(x, v.get()))
+      packed = packed || constant_input(tile, x->buffer) >= 0;
     return true;
   });
   return masked ? masked_slack : packed ? 1 : unpacked_slack;

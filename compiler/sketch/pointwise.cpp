@@ -55,8 +55,8 @@ Pieces pieces_of(const Map& map) {
   return pieces;
 }
 
-double cost_of(const Map& map, const Target& target) {
-  const Pieces pieces = pieces_of(map);
+// Nanoseconds of the map, which consists of `pieces` if there are any.
+double cost_of(const Map& map, const Pieces& pieces, const Target& target) {
   if (pieces.maps.empty()) return double(typical_points(map.axes)) * choose_vector(map, target).ns_per_point;
   double ns = 0;
   for (const Map& piece : pieces.maps)
@@ -73,7 +73,7 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
   }
   double ns = 0;
   for (const Map& map : std::get<0>(maps)) {
-    ns += cost_of(map, target) + 20;
+    ns += cost_of(map, pieces_of(map), target) + 20;
   }
   return {{{}, ns}};
 }
@@ -144,7 +144,7 @@ tensor::LoweredKernel piecewise_launch(const Program& program, const Map& map, c
   for (const Map& piece : pieces.maps) loops.push_back(map_loops(piece, choose_vector(piece, target), target));
   const std::vector<Axis> grid(map.axes.begin(), map.axes.begin() + long(pieces.axis));
   return finish_kernel(program, "piecewise", grid, tensor::make_block(std::move(loops)), points_of(map.axes),
-                       cost_of(map, target));
+                       cost_of(map, pieces, target));
 }
 
 // Splits the domain into a grid and the work of one index.

@@ -17,12 +17,6 @@ Expr widened_load(const Expr& e, DType dtype) {
   return widens ? e->args[0] : Expr();
 }
 
-int input_of(const TileProblem& tile, const Expr& load) {
-  for (size_t i = 0; i < tile.program->inputs.size(); ++i)
-    if (tile.program->inputs[i] == load->buffer) return int(i);
-  return -1;
-}
-
 bool uses(const Index& index, const VarPtr& var, size_t except) {
   for (size_t i = 0; i < index.size(); ++i)
     if (i != except && expr::uses_var(index[i], var.get())) return true;
@@ -56,8 +50,8 @@ bool use_quads(TileProblem& tile, const Target& target) {
   const VarPtr vector = tile.axes[size_t(tile.vector_axis)].var;
   const auto extent = constant(channel.extent);
   if (!x.defined() || !w.defined() || right->kind == Kind::Select || !extent) return false;
-  const int x_input = input_of(tile, x), w_input = input_of(tile, w);
-  if (x_input < 0 || w_input < 0 || !tile.constant[size_t(w_input)]) return false;
+  const int x_input = input_of(tile, x->buffer), w_input = constant_input(tile, w->buffer);
+  if (x_input < 0 || w_input < 0) return false;
   if (uses(x->args, vector, x->args.size()) || !uses(w->args, vector, w->args.size())) return false;
 
   const int64_t count = (*extent + 3) / 4;

@@ -10,9 +10,7 @@ using tensor::ForKind;
 
 namespace {
 
-constexpr int32_t index_out_of_range = 1;  // runtime::KernelError
 constexpr int64_t unroll = 4;              // of the sum over the state
-constexpr int64_t vectors_in_flight = 8;   // multiply-adds that two units with a latency of four cycles keep going
 constexpr int64_t most_accumulators = 24;  // beyond that LLVM spills
 constexpr int64_t few_rows = 2;            // of a run-time batch: one after the other beats a tile of mostly copies
 
@@ -161,7 +159,7 @@ class RecurrenceBuilder {
     const VarPtr row = loop_var("row", rows_);
     const Expr length = length_of(sample_of(first_, rows_, Expr(row)));
     return tensor::make_for(ForKind::Serial, row, rows_,
-                            tensor::make_check(Expr(0) <= length && length <= time_, index_out_of_range));
+                            tensor::make_check(Expr(0) <= length && length <= time_, tensor::index_out_of_range));
   }
 
   Stmt sequence(int64_t rows, const Expr& first) {

@@ -132,6 +132,20 @@ std::vector<Expr> loads_of(const Expr& e, const expr::Buffer* buffer) {
   return loads;
 }
 
+void split_conjunction(const Expr& e, std::vector<Expr>& parts) {
+  if (e->kind != Kind::And) return parts.push_back(e);
+  split_conjunction(e->args[0], parts);
+  split_conjunction(e->args[1], parts);
+}
+
+bool dense_in_blocks(const Expr& offset, const VarPtr& var, int64_t lanes) {
+  const VarPtr block = loop_var("block", int64_t{1} << 20), lane = loop_var("lane", lanes);
+  const Expr local =
+      tensor::simplify_index(tensor::substitute_shared(offset, {{var.get(), Expr(block) * lanes + Expr(lane)}}), {});
+  const auto linear = expr::linear_in(local, lane);
+  return linear && expr::is_const(expr::simplify(linear->coefficient), 1);
+}
+
 tensor::LoweredKernel finish_kernel(const Program& program, std::string name, std::vector<Axis> grid, Stmt body,
                                     const Expr& points, double typical_ns, const std::vector<BufferPtr>& more_buffers) {
   tensor::LoweredKernel kernel;

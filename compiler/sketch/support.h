@@ -16,6 +16,9 @@ using tensor::Stmt;
 
 using Result = std::variant<Lowered, Refusal>;
 
+// Multiply-adds that two units with a latency of four cycles keep going.
+inline constexpr int64_t vectors_in_flight = 8;
+
 // The value of a dim with every symbol at a typical size (its bounds permitting).
 int64_t typical(const Expr& e);
 int64_t typical_points(const std::vector<Axis>& axes);
@@ -34,6 +37,11 @@ bool is_output(const Program& program, const BufferPtr& buffer);
 BufferPtr make_buffer(const std::string& name, DType dtype, std::vector<Expr> dims, expr::Buffer::Scope scope);
 // The distinct loads in `e`, of `buffer` if given.
 std::vector<Expr> loads_of(const Expr& e, const expr::Buffer* buffer = nullptr);
+
+// The conditions that `e` is the conjunction of.
+void split_conjunction(const Expr& e, std::vector<Expr>& parts);
+// Whether neighbours along `var` are neighbours in memory within each block of `lanes`: offset (v / 16) * s + v % 16.
+bool dense_in_blocks(const Expr& offset, const VarPtr& var, int64_t lanes);
 
 // Fills in what follows from the body: buffers in the program's order (inputs and packed ones that are read, then
 // those that are written), scratch bytes, symbols. `points` counts the work of the whole grid, which takes `typical_ns`

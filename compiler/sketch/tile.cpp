@@ -28,15 +28,6 @@ std::vector<Expr> distinct_nodes(const Expr& e, Kind kind) {
   return found;
 }
 
-void split_conjunction(const Expr& e, std::vector<Expr>& parts) {
-  if (e->kind == Kind::And) {
-    split_conjunction(e->args[0], parts);
-    split_conjunction(e->args[1], parts);
-  } else {
-    parts.push_back(e);
-  }
-}
-
 constexpr int64_t prefetch_bytes = 8192;
 constexpr int64_t rows_at_the_end = 4;    // of tiles behind the last whole one, when the rows are counted at run time
 constexpr int64_t most_edge_copies = 48;  // keeps code, and the time to compile it, bounded
@@ -321,9 +312,7 @@ class TileBuilder {
   // The program input that this is a constant of, or the words of one; -1: none.
   int constant_input(const BufferPtr& buffer) const {
     if (tile_.quads && tile_.quads->weight_words == buffer) return tile_.quads->weights;
-    for (size_t i = 0; i < tile_.program->inputs.size(); ++i)
-      if (tile_.program->inputs[i] == buffer && tile_.constant[i]) return int(i);
-    return -1;
+    return sketch::constant_input(tile_, buffer);
   }
 
   // Where a packed constant keeps lane q of a tile: its panel, the axes around, the reduction indices, its lane.

@@ -39,6 +39,9 @@ struct TileProblem {
 };
 
 std::variant<TileProblem, Refusal> tile_problem(const Problem& problem);
+// The number of the program input that `buffer` is, or of the constant one; -1: it is none.
+int input_of(const TileProblem& tile, const BufferPtr& buffer);
+int constant_input(const TileProblem& tile, const BufferPtr& buffer);
 // Elements of a vector of results.
 int tile_lanes(const TileProblem& tile, const Target& target);
 // Picks the vector and the row axis; false when no axis suits vectors.

@@ -258,6 +258,17 @@ std::variant<TileProblem, Refusal> tile_problem(const Problem& problem) {
   return tile;
 }
 
+int input_of(const TileProblem& tile, const BufferPtr& buffer) {
+  const auto& inputs = tile.program->inputs;
+  const auto found = std::find(inputs.begin(), inputs.end(), buffer);
+  return found == inputs.end() ? -1 : int(found - inputs.begin());
+}
+
+int constant_input(const TileProblem& tile, const BufferPtr& buffer) {
+  const int input = input_of(tile, buffer);
+  return input >= 0 && tile.constant[size_t(input)] ? input : -1;
+}
+
 int tile_lanes(const TileProblem& tile, const Target& target) {
   // Bytes lie in blocks as long as those of words, and epilogues compute in words.
   return std::max(1, target.vector_bytes / std::max(4, int(size_of(tile.dtype))));
@@ -278,30 +289,14 @@ bool choose_axes(TileProblem& tile, const Target& target) {
       return expr::as_int(linear->coefficient).value_or(-1);
     };
     for (const Map::Output& out : tile.epilogue) {
-      // A blocked output is dense inside its block: offset (v / 16) * s + v % 16.
-      Expr offset = flat_offset(*out.buffer, out.index);
-      VarPtr inside = loop_var("inside", lanes);
-      Expr local = tensor::simplify_index(
-          tensor::substitute_shared(offset, {{v.get(), Expr(loop_var("b", int64_t{1} << 20)) * lanes + Expr(inside)}}),
-          {});
-      auto linear = expr::linear_in(local, inside);
-      bool dense = linear && expr::is_const(expr::simplify(linear->coefficient), 1);
+      const bool dense = dense_in_blocks(flat_offset(*out.buffer, out.index), v, lanes);
       cost += dense ? 0 : 8;
     }
     for (const Expr& load : loads) {
-      int64_t s = stride(flat_offset(*load->buffer, load->args));
+      const Expr offset = flat_offset(*load->buffer, load->args);
+      const int64_t s = stride(offset);
       if (s == 0 || s == 1) continue;
-      bool packable = false;
-      for (size_t i = 0; i < tile.program->inputs.size(); ++i) {
-        packable = packable || (tile.program->inputs[i] == load->buffer && tile.constant[i]);
-      }
-      VarPtr inside = loop_var("inside", lanes);
-      Expr local = tensor::simplify_index(
-          tensor::substitute_shared(flat_offset(*load->buffer, load->args),
-                                    {{v.get(), Expr(loop_var("b", int64_t{1} << 20)) * lanes + Expr(inside)}}),
-          {});
-      auto linear = expr::linear_in(local, inside);
-      bool dense = linear && expr::is_const(expr::simplify(linear->coefficient), 1);
+      const bool packable = constant_input(tile, load->buffer) >= 0, dense = dense_in_blocks(offset, v, lanes);
       cost += packable || dense ? 0.1 : 4;
     }
     int64_t extent = typical(tile.axes[a].extent);

@@ -20,8 +20,6 @@ namespace {
 
 constexpr int64_t fewest_inputs = 16, fewest_outputs = 32;  // below, the transforms cost more than they save
 
-int lanes_of(const Target& target) { return std::max(1, target.vector_bytes / 4); }
-
 bool is_var(const Expr& e, const VarPtr& var) { return e->kind == Kind::Var && e->var == var; }
 
 // A condition that holds between two corners of a tile when it holds at both.
@@ -37,12 +35,6 @@ bool affine_comparison(const Expr& condition, const VarPtr& row, const VarPtr& c
   return plain;
 }
 
-void split_conjunction(const Expr& e, std::vector<Expr>& parts) {
-  if (e->kind != Kind::And) return parts.push_back(e);
-  split_conjunction(e->args[0], parts);
-  split_conjunction(e->args[1], parts);
-}
-
 // The axes of the result that walk with the taps: `other` is the same at tap (ky, kx) as at (row + ky, column + kx) and
 // no tap.
 bool slides(const Expr& other, const VarPtr& row, const VarPtr& column, const VarPtr& ky, const VarPtr& kx) {
@@ -55,7 +47,7 @@ bool slides(const Expr& other, const VarPtr& row, const VarPtr& column, const Va
 // Nanoseconds on one core, with weights from memory.
 double cost(const WinogradProblem& problem, const WinogradShape& shape, const Target& target) {
   const Winograd winograd{shape.outputs};
-  const double lanes = lanes_of(target), n = shape.outputs, products = winograd.products();
+  const double lanes = tile_lanes(problem.tile, target), n = shape.outputs, products = winograd.products();
   const double ghz = target.flops_per_ns / (lanes * 4);
   const double ic = double(typical(problem.inputs.extent)), oc = double(typical(problem.channel.extent));
   double images = double(typical_points(problem.images));
@@ -80,7 +72,7 @@ double cost(const WinogradProblem& problem, const WinogradShape& shape, const Ta
 }
 
 std::vector<WinogradShape> shapes(const WinogradProblem& problem, const Target& target) {
-  const int64_t lanes = lanes_of(target), vectors = typical(problem.channel.extent) / lanes;
+  const int64_t lanes = tile_lanes(problem.tile, target), vectors = typical(problem.channel.extent) / lanes;
   std::vector<WinogradShape> list;
   for (int outputs : {4, 2}) {
     const int64_t tiles = ((typical(problem.row.extent) + outputs - 1) / outputs) *
@@ -156,22 +148,19 @@ std::variant<WinogradProblem, Refusal> winograd_problem(const Problem& problem, 
   for (size_t side = 0; side < 2 && !image.defined(); ++side) {
     const Expr& weights = tile.body->args[side];
     if (weights->kind != Kind::Load || weights->args.size() != 4) continue;
-    for (size_t i = 0; i < tile.program->inputs.size(); ++i) {
-      if (tile.program->inputs[i] != weights->buffer || !tile.constant[i]) continue;
-      if (!is_var(weights->args[1], inputs.var) || !is_var(weights->args[2], ky.var) ||
-          !is_var(weights->args[3], kx.var))
-        continue;
-      for (const Axis& axis : tile.axes)
-        if (is_var(weights->args[0], axis.var)) result.channel = axis;
-      result.weights = int(i);
-      result.source = weights->buffer;
-      image = tile.body->args[1 - side];
-    }
+    const int input = constant_input(tile, weights->buffer);
+    if (input < 0 || !is_var(weights->args[1], inputs.var) || !is_var(weights->args[2], ky.var) ||
+        !is_var(weights->args[3], kx.var))
+      continue;
+    for (const Axis& axis : tile.axes)
+      if (is_var(weights->args[0], axis.var)) result.channel = axis;
+    result.weights = input;
+    image = tile.body->args[1 - side];
   }
   if (!image.defined() || !result.channel.var) return Refusal{"the weights are no constant of their own"};
   if (expr::uses_var(image, result.channel.var.get())) return Refusal{"output channels read different images"};
   result.inputs = inputs;
-  const int64_t lanes = lanes_of(target);
+  const int64_t lanes = tile_lanes(tile, target);
   const auto ic = constant(inputs.extent), oc = constant(result.channel.extent);
   if (!ic || !oc || *ic % lanes != 0 || *oc % lanes != 0) return Refusal{"channels are no whole vectors"};
   if (*ic < fewest_inputs || *oc < fewest_outputs) return Refusal{"few channels"};
@@ -207,13 +196,8 @@ std::variant<WinogradProblem, Refusal> winograd_problem(const Problem& problem, 
     if (!affine_comparison(condition, result.y, result.x)) return Refusal{"padding of another shape"};
   // One load of whole vectors of channels: other expressions would be evaluated about twice per element.
   if (result.pixel->kind != Kind::Load) return Refusal{"the image is computed in place"};
-  const VarPtr block = loop_var("block", int64_t{1} << 20), lane = loop_var("lane", lanes);
-  const Expr offset =
-      tensor::simplify_index(tensor::substitute_shared(flat_offset(*result.pixel->buffer, result.pixel->args),
-                                                       {{inputs.var.get(), Expr(block) * lanes + Expr(lane)}}),
-                             {});
-  const auto dense = expr::linear_in(offset, lane);
-  if (!dense || !expr::is_const(expr::simplify(dense->coefficient), 1)) return Refusal{"channels are not in blocks"};
+  if (!dense_in_blocks(flat_offset(*result.pixel->buffer, result.pixel->args), inputs.var, lanes))
+    return Refusal{"channels are not in blocks"};
   return result;
 }
 

@@ -37,7 +37,6 @@ struct WinogradProblem {
   Expr pixel;                 // over y, x and inputs: what the weights are multiplied with where it is not padding
   std::vector<Expr> inside;   // conditions under which it is not padding; each is affine in y and x
   int weights = 0;            // the constant input of the program
-  BufferPtr source;           // its buffer
 };
 
 std::variant<WinogradProblem, Refusal> winograd_problem(const Problem& problem, const Target& target);

@@ -24,7 +24,7 @@ class Builder {
       : problem_(problem),
         shape_(shape),
         winograd_{shape.outputs},
-        lanes_(std::max(1, target.vector_bytes / 4)),
+        lanes_(tile_lanes(problem.tile, target)),
         rows_(most_rows(shape.nv, target)),
         ic_(*constant(problem.inputs.extent)),
         width_(lanes_ * shape.nv) {

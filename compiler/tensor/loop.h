@@ -52,6 +52,9 @@ enum class StmtKind : uint8_t {
   Prefetch,  // hint: buffer[index...] is read soon; never faults
 };
 
+// Codes of Check statements: runtime::KernelError, which this layer does not see.
+inline constexpr int32_t index_out_of_range = 1, division_by_zero = 2;
+
 struct StmtNode;
 using Stmt = std::shared_ptr<const StmtNode>;
 
@@ -64,7 +67,7 @@ struct StmtNode {
   Expr value{};               // Store, Let
   BufferPtr buffer{};         // Store, Allocate, Prefetch
   std::vector<Expr> index{};  // Store, Prefetch
-  int32_t code = 0;           // Check: a runtime::KernelError
+  int32_t code = 0;           // Check
   std::vector<Stmt> body{};
 };
 

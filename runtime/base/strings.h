@@ -57,6 +57,17 @@ std::string join(const Range& range, std::string_view separator) {
   return out.str();
 }
 
+// The parts between separators, empty ones too; none of an empty text.
+inline std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  if (text.empty()) return parts;
+  size_t start = 0;
+  for (size_t end; (end = text.find(separator, start)) != std::string::npos; start = end + 1)
+    parts.push_back(text.substr(start, end - start));
+  parts.push_back(text.substr(start));
+  return parts;
+}
+
 // printf's %g with so many significant digits, at most 17.
 inline std::string decimal(double value, int digits) {
   char text[40];

@@ -83,12 +83,8 @@ TEST(Llvm, WrongNumberOfDimsIsAnInternalError) {
 
 // Narrower vectors take the scalar remainders and smaller tiles; the code must be right there too.
 TEST(Llvm, NarrowTargets) {
-  for (auto [bytes, features] : {std::pair<int, const char*>{32, "+avx2,+fma,+f16c"}, {16, "+sse4.2"}}) {
-    tensor::Target target;
-    target.cpu = "x86-64";
-    target.features = {features};
-    target.vector_bytes = bytes;
-    target.vector_registers = 16;
+  for (const tensor::Target& target : narrow_targets()) {
+    const int bytes = target.vector_bytes;
     SCOPED_TRACE(bytes);
     Problem sum = scaled_sum(1003, 1.5);
     expect_matches("pointwise", sum, random_inputs(sum.program, {}, 1), {}, 1e-6, 1e-6, target);

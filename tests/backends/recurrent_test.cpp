@@ -53,12 +53,8 @@ void expect_right_on(const tensor::Target& target, const RnnAttrs& attrs, int64_
 }
 
 TEST(RecurrentKernels, NarrowTargets) {
-  for (auto [bytes, features] : {std::pair<int, const char*>{32, "+avx2,+fma,+f16c"}, {16, "+sse4.2"}}) {
-    tensor::Target target;
-    target.cpu = "x86-64";
-    target.features = {features};
-    target.vector_bytes = bytes;
-    target.vector_registers = 16;
+  for (const tensor::Target& target : narrow_targets()) {
+    const int bytes = target.vector_bytes;
     for (RnnKind kind : {RnnKind::Lstm, RnnKind::Gru, RnnKind::Rnn})
       for (const bool linear : {false, true})
         for (int64_t batch : {1, 5}) {

@@ -1,4 +1,5 @@
 // Operators of ai.onnx.ml and their like, which look elements up or compare them.
+#include "tests/compiler/ops/ml_models.h"
 #include "tests/hostile/row.h"
 
 namespace sardonyx::hostile {
@@ -55,19 +56,7 @@ std::vector<Row> trees() {
   }
   rows.push_back(ml("TreeEnsembleClassifier", 1, ints({1, 2, 3, 4}).reshaped({2, 2}), classifier,
                     agrees(each({most, least}, {2, 2})), 2));
-  const Attributes members = {{"nodes_splits", f32({2}, {0, 3})},
-                              {"nodes_featureids", Ints{0, 0}},
-                              {"nodes_modes", ops::make(DType::U8, {2}, {6, 3})},
-                              {"nodes_truenodeids", Ints{0, 1}},
-                              {"nodes_trueleafs", Ints{1, 1}},
-                              {"nodes_falsenodeids", Ints{1, 2}},
-                              {"nodes_falseleafs", Ints{0, 1}},
-                              {"leaf_targetids", Ints{0, 0, 0}},
-                              {"leaf_weights", f32({3}, {10, 20, 30})},
-                              {"tree_roots", Ints{0}},
-                              {"n_targets", int64_t{1}},
-                              {"membership_values", f32({4}, {1, 5, 2, nan})}};
-  rows.push_back(ml("TreeEnsemble", 5, ramp({2, 1}), members,
+  rows.push_back(ml("TreeEnsemble", 5, ramp({2, 1}), ops::membership_tree(),
                     agrees(each_real(wild, {2, 1})) + fails({Tensor(DType::F32, {2, 0})})));
   return rows;
 }

@@ -9,8 +9,6 @@ namespace {
 
 using expr::Kind;
 
-constexpr int32_t index_out_of_range = 1, division_by_zero = 2;  // runtime::KernelError
-
 bool is_mark(const Expr& e) { return e->kind == Kind::Call && e->function == expr::Function::Checked; }
 
 bool may_be_wrong(const Expr& e) {

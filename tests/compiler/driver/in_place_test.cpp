@@ -23,11 +23,8 @@ class InPlace : public testing::Test {
   Value* made(Value* x) { return b.exp(x); }
   // 3 x 3, which wants blocks of channels.
   Value* convolved(Value* x, int64_t outputs) {
-    graph::ConvAttrs attrs;
-    attrs.strides = attrs.dilations = {1, 1};
-    attrs.pads = std::vector<expr::Expr>(4, expr::Expr(1));
     const int64_t inputs = *expr::as_int(x->type.dims[1]);
-    return b.conv(x, b.constant(random_tensor(DType::F32, {outputs, inputs, 3, 3}, 7)), attrs);
+    return b.conv(x, b.constant(random_tensor(DType::F32, {outputs, inputs, 3, 3}, 7)), same_size());
   }
   // Compiles, compares with the interpreter, and answers how the concatenations are reported.
   std::vector<std::string> reports(std::vector<Value*> outputs) {

@@ -15,6 +15,15 @@
 
 namespace sardonyx::driver {
 
+// Of 3 x 3 convolutions that keep the size of their images.
+inline graph::ConvAttrs same_size(int64_t groups = 1) {
+  graph::ConvAttrs attrs;
+  attrs.strides = attrs.dilations = {1, 1};
+  attrs.pads = std::vector<expr::Expr>(4, expr::Expr(1));
+  attrs.groups = groups;
+  return attrs;
+}
+
 // One context for all tests: starting threads per graph would cost more than the graphs.
 inline const std::shared_ptr<runtime::Context>& test_context() {
   static const std::shared_ptr<runtime::Context> context = [] {

@@ -59,14 +59,6 @@ void expect_every_step_is_counted(const Program& program) {
   for (size_t i = 0; i < counts.size(); ++i) EXPECT_EQ(counts[i], program.report[i].steps) << program.report[i].name;
 }
 
-graph::ConvAttrs same_size(int64_t groups = 1) {
-  graph::ConvAttrs attrs;
-  attrs.strides = attrs.dilations = {1, 1};
-  attrs.pads = std::vector<Expr>(4, Expr(1));
-  attrs.groups = groups;
-  return attrs;
-}
-
 TEST_F(GroupWork, Matmul) {
   const GroupReport group = only_group(b.exp(b.matmul(input({5, 7, 16}), input({16, 24}))));
   EXPECT_EQ(group.flops, 2.0 * 5 * 7 * 24 * 16 + 5 * 7 * 24);

@@ -1,5 +1,5 @@
 // The numeric operators of ai.onnx.ml.
-#include "tests/compiler/ops/run.h"
+#include "tests/compiler/ops/ml_models.h"
 
 namespace sardonyx::ops {
 namespace {
@@ -257,18 +257,7 @@ TEST(Trees, ClassifyByVotes) {
 
 TEST(Trees, TestMembership) {
   const double nan = std::nan("");
-  Attributes model = {{"nodes_splits", f32({2}, {0, 3})},
-                      {"nodes_featureids", Ints{0, 0}},
-                      {"nodes_modes", make(DType::U8, {2}, {6, 3})},
-                      {"nodes_truenodeids", Ints{0, 1}},
-                      {"nodes_trueleafs", Ints{1, 1}},
-                      {"nodes_falsenodeids", Ints{1, 2}},
-                      {"nodes_falseleafs", Ints{0, 1}},
-                      {"leaf_targetids", Ints{0, 0, 0}},
-                      {"leaf_weights", f32({3}, {10, 20, 30})},
-                      {"tree_roots", Ints{0}},
-                      {"n_targets", int64_t{1}},
-                      {"membership_values", f32({4}, {1, 5, 2, nan})}};
+  Attributes model = membership_tree();
   const Tensor x = f32({5, 1}, {5, 2, 4, 3, nan});
   expect_tensor(ml("TreeEnsemble", {x}, model)[0], DType::F32, {5, 1}, {10, 10, 20, 30, 30});
   model["membership_values"] = f32({2}, {nan, nan});

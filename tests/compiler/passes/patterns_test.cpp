@@ -14,14 +14,6 @@ Tensor random(Dims dims, uint64_t seed, double low = -1, double high = 1) {
   return driver::random_tensor(DType::F32, std::move(dims), seed, low, high);
 }
 
-graph::ConvAttrs conv_attributes(int64_t groups = 1) {
-  graph::ConvAttrs attrs;
-  attrs.strides = attrs.dilations = {1, 1};
-  attrs.pads = std::vector<Expr>(4, Expr(1));
-  attrs.groups = groups;
-  return attrs;
-}
-
 // (conv(x, w) + bias - mean) / deviation * scale + shift, per channel.
 TEST(FoldBatchNorm, IntoConvolutions) {
   for (int64_t groups : {1, 2, 6}) {
@@ -29,7 +21,7 @@ TEST(FoldBatchNorm, IntoConvolutions) {
     Builder b(graph);
     Value* x = graph.body().add_parameter({DType::F32, {graph.symbol("n"), 6, 5, 5}, {}}, "x");
     const auto channel = [&](uint64_t seed, double low) { return b.constant(random({12, 1, 1}, seed, low, low + 1)); };
-    Value* y = b.conv(x, b.constant(random({12, 6 / groups, 3, 3}, 1)), conv_attributes(groups));
+    Value* y = b.conv(x, b.constant(random({12, 6 / groups, 3, 3}, 1)), driver::same_size(groups));
     y = b.sub(b.add(y, channel(2, -0.5)), channel(3, -0.5));
     y = b.add(b.mul(b.div(y, channel(4, 0.5)), channel(5, 0.5)), channel(6, 0));
     graph.set_outputs({b.maximum(y, b.scalar(DType::F32, 0))}, {"y"});
@@ -56,9 +48,9 @@ TEST(FoldBatchNorm, KeepsWhatOthersUseAndWhatVariesElsewhere) {
   Graph graph;
   Builder b(graph);
   Value* x = graph.body().add_parameter({DType::F32, {1, 4, 6, 6}, {}}, "x");
-  Value* shared = b.conv(x, b.constant(random({8, 4, 3, 3}, 1)), conv_attributes());
+  Value* shared = b.conv(x, b.constant(random({8, 4, 3, 3}, 1)), driver::same_size());
   Value* scaled = b.mul(shared, b.constant(random({8, 1, 1}, 2)));
-  Value* rows = b.conv(x, b.constant(random({8, 4, 3, 3}, 3)), conv_attributes());
+  Value* rows = b.conv(x, b.constant(random({8, 4, 3, 3}, 3)), driver::same_size());
   Value* by_row = b.mul(rows, b.constant(random({6, 1}, 4)));
   graph.set_outputs({shared, scaled, by_row}, {"a", "b", "c"});
   const std::string before = graph::to_string(graph);

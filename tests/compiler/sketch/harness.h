@@ -15,6 +15,20 @@
 namespace sardonyx::testing {
 
 using sketch::Lowered;
+
+// AVX2 and SSE4.2: narrower vectors than the host's, whose code the host runs as well.
+inline std::vector<tensor::Target> narrow_targets() {
+  std::vector<tensor::Target> targets;
+  for (auto [bytes, features] : {std::pair<int, const char*>{32, "+avx2,+fma,+f16c"}, {16, "+sse4.2"}}) {
+    tensor::Target& target = targets.emplace_back();
+    target.cpu = "x86-64";
+    target.features = {features};
+    target.vector_bytes = bytes;
+    target.vector_registers = 16;
+  }
+  return targets;
+}
+
 using sketch::Problem;
 using tensor::Program;
 
