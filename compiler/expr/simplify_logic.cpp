@@ -31,6 +31,13 @@ bool are_opposites(const Expr& a, const Expr& b) {
   return (a->kind == Kind::Not && equal(a->args[0], b)) || (b->kind == Kind::Not && equal(b->args[0], a));
 }
 
+// Coefficients and constant have negations and neighbours, so that terms can go to the other side of a comparison.
+bool can_be_split(const Sum& sum) {
+  const auto moderate = [](int64_t value) { return value > -INT64_MAX && value < INT64_MAX; };
+  return moderate(sum.constant) &&
+         std::all_of(sum.terms.begin(), sum.terms.end(), [&](const Term& term) { return moderate(term.coefficient); });
+}
+
 // Decides from intervals; nullopt when they overlap.
 std::optional<bool> compare_bounds(Kind kind, const Facts& a, const Facts& b) {
   auto below = [](const Facts& x, const Facts& y) {
@@ -100,9 +107,10 @@ Expr Simplifier::simplify_comparison(const Expr& e) {
 // 0 < difference, or 0 <= difference.
 Expr Simplifier::ordering_of(Kind kind, Sum difference) {
   if (kind == Kind::Le && __builtin_add_overflow(difference.constant, 1, &difference.constant))
-    return Expr(0) <= build(scaled(difference, 1));
+    return Expr(0) <= build(difference);
   if (at_least(difference, 1)) return bool_imm(true);
   if (at_least(scaled(difference, -1), 0)) return bool_imm(false);
+  if (!can_be_split(difference)) return Expr(0) < build(difference);
   // g * d + k > 0 is d + ceil(k / g) > 0.
   int64_t g = common_factor(difference);
   Sum left, right;
@@ -131,6 +139,7 @@ Expr Simplifier::equality_of(Kind kind, Sum difference) {
   bool never =
       at_least(difference, 1) || at_least(scaled(difference, -1), 1) || (unit != 0 && difference.constant % unit != 0);
   if (never) return bool_imm(!on_equal);
+  if (!can_be_split(difference)) return make(kind, build(difference), Expr(0));
   int64_t g = common_factor(difference);
   // The term that is first in the order of terms goes to the left.
   auto lead = std::min_element(difference.terms.begin(), difference.terms.end(),
@@ -150,7 +159,7 @@ Expr Simplifier::equality_of(Kind kind, Sum difference) {
 std::optional<Sum> Simplifier::margin_of(const Expr& condition) {
   if (!is_integer_comparison(condition) || (condition->kind != Kind::Lt && condition->kind != Kind::Le)) return {};
   Sum margin = sum_of(condition->args[1]) - sum_of(condition->args[0]);
-  if (condition->kind == Kind::Le) margin.constant += 1;
+  if (condition->kind == Kind::Le && __builtin_add_overflow(margin.constant, 1, &margin.constant)) return {};
   normalize(margin);
   return margin;
 }

@@ -111,6 +111,12 @@ Expr Builder::require_equal(const Expr& a, const Expr& b, const std::string& wha
   std::string text = str(what, ": ", expr::to_string(left), " and ", expr::to_string(right), " must be equal");
   auto left_value = expr::as_int(left), right_value = expr::as_int(right);
   require(!left_value || !right_value, Status::InvalidModel, text);
+  equate(left, right, text);
+  if (left_value || right_value) return right_value ? right : left;
+  return node_count(right) < node_count(left) ? right : left;
+}
+
+void Builder::equate(const Expr& left, const Expr& right, const std::string& text) {
   // An untaken branch must not fail the run, and symbols of regions exist inside only: there a node checks.
   if (region_ == &graph_.body() && bound_by_inputs(graph_, left) && bound_by_inputs(graph_, right)) {
     bool recorded = std::any_of(graph_.equalities.begin(), graph_.equalities.end(), [&](const Equality& e) {
@@ -121,28 +127,6 @@ Expr Builder::require_equal(const Expr& a, const Expr& b, const std::string& wha
   } else {
     check(left == right, Status::MismatchingShape, text);
   }
-  if (left_value || right_value) return right_value ? right : left;
-  return node_count(right) < node_count(left) ? right : left;
-}
-
-std::vector<Expr> Builder::broadcast_dims(const std::vector<Expr>& a, const std::vector<Expr>& b) {
-  const auto& longer = a.size() >= b.size() ? a : b;
-  const auto& shorter = a.size() >= b.size() ? b : a;
-  std::vector<Expr> dims = longer;
-  size_t offset = longer.size() - shorter.size();
-  for (size_t i = 0; i < shorter.size(); ++i) {
-    Expr& dim = dims[offset + i];
-    const Expr& other = shorter[i];
-    if (expr::is_const(other, 1)) continue;
-    if (expr::is_const(dim, 1)) {
-      dim = other;
-      continue;
-    }
-    if (expr::as_int(dim) && expr::as_int(other) && !expr::equal(dim, other))
-      fail(Status::InvalidModel, "shapes ", shape_text(a), " and ", shape_text(b), " do not broadcast");
-    dim = require_equal(dim, other, str("broadcast of ", shape_text(a), " and ", shape_text(b)));
-  }
-  return dims;
 }
 
 std::string Builder::shape_text(const std::vector<Expr>& dims) {

@@ -60,8 +60,11 @@ class Builder {
 
   // ---- data movement ----
   Value* broadcast(Value* x, std::vector<Expr> dims);  // to exactly dims
-  // numpy broadcast of two shapes; symbolic dims that might differ become run-time equalities.
+  // numpy broadcast of two shapes. Symbols that meet another dim broadcast at run time; dims that are computed and
+  // might differ become run-time equalities.
   std::vector<Expr> broadcast_dims(const std::vector<Expr>& a, const std::vector<Expr>& b);
+  // The dim that two dims make; `what` names their shapes.
+  Expr broadcast_dim(const Expr& a, const Expr& b, const std::string& what);
   Value* reshape(Value* x, std::vector<Expr> dims);  // element counts must agree (checked when provable, else equality)
   Value* squeeze(Value* x, std::vector<int64_t> axes);
   Value* unsqueeze(Value* x, std::vector<int64_t> axes);  // axes of the result
@@ -135,6 +138,10 @@ class Builder {
   Value* cast_text(Value* x, DType dtype);
   // A node of given types, at the insertion point, without folding.
   Node* add_node(Op op, AttributesPtr attributes, std::vector<Value*> operands, std::vector<TensorType> types);
+  // Adds the equality to the graph or, where inputs don't bind all symbols, a check here.
+  void equate(const Expr& a, const Expr& b, const std::string& text);
+  // x with those symbols among its batch dims (all but the last two) that are not the batch dims of the product.
+  Value* broadcast_batch(Value* x, const std::vector<Expr>& batch);
   // broadcast() of dims that broadcast_dims() has already compared.
   Value* broadcast_agreed(Value* x, std::vector<Expr> dims);
   static int64_t normal_axis(int64_t axis, int rank, const char* what);

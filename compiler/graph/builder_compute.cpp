@@ -67,7 +67,10 @@ Value* Builder::matmul(Value* a, Value* b, bool transpose_a, bool transpose_b, D
   require(rank_a >= 2 && rank_b >= 2, Status::InvalidModel, what, ": both need two dims at least");
   require_equal(a->type.dims[rank_a - (transpose_a ? 2 : 1)], b->type.dims[rank_b - (transpose_b ? 1 : 2)],
                 "inner dims of a " + what);
-  broadcast_dims({a->type.dims.begin(), a->type.dims.end() - 2}, {b->type.dims.begin(), b->type.dims.end() - 2});
+  const auto batch =
+      broadcast_dims({a->type.dims.begin(), a->type.dims.end() - 2}, {b->type.dims.begin(), b->type.dims.end() - 2});
+  a = broadcast_batch(a, batch);
+  b = broadcast_batch(b, batch);
   MatmulAttrs attributes;
   attributes.transpose_a = transpose_a;
   attributes.transpose_b = transpose_b;

@@ -28,27 +28,6 @@ void require_integer(const Value* indices, const char* what) {
 
 }  // namespace
 
-Value* Builder::broadcast(Value* x, std::vector<Expr> dims) {
-  if (same_dims(x->type.dims, dims)) return x;
-  size_t rank = x->type.dims.size();
-  require(rank <= dims.size(), Status::InvalidModel, "broadcast of ", to_string(x->type), " to ", shape_text(dims),
-          ": the rank shrinks");
-  for (size_t i = 0; i < rank; ++i) {
-    const Expr& from = x->type.dims[i];
-    const Expr& to = dims[dims.size() - rank + i];
-    if (!expr::is_const(from, 1))
-      require_equal(from, to, str("broadcast of ", to_string(x->type), " to ", shape_text(dims)));
-  }
-  return broadcast_agreed(x, std::move(dims));
-}
-
-Value* Builder::broadcast_agreed(Value* x, std::vector<Expr> dims) {
-  if (same_dims(x->type.dims, dims)) return x;
-  auto attributes = std::make_shared<BroadcastAttrs>();
-  attributes->dims = std::move(dims);
-  return create(Op::broadcast, std::move(attributes), {x})->result();
-}
-
 Value* Builder::reshape(Value* x, std::vector<Expr> dims) {
   for (Expr& dim : dims) dim = expr::simplify(dim);
   if (same_dims(x->type.dims, dims)) return x;

@@ -80,7 +80,9 @@ Tensor Tensor::scalar(DType dtype, double value) {
   return result;
 }
 
+// Hosts may bind bytes other than 0 and 1, which must not be read as a C++ bool.
 double Tensor::as_double(int64_t i) const {
+  if (dtype_ == DType::Bool) return raw()[i] != 0;
   double result = 0;
   if (visit_dtype(dtype_, [&](auto zero) { result = double(data<decltype(zero)>()[i]); })) return result;
   if (dtype_ == DType::F16) return f16_to_f32(data<uint16_t>()[i]);
@@ -91,6 +93,7 @@ double Tensor::as_double(int64_t i) const {
 }
 
 int64_t Tensor::as_int(int64_t i) const {
+  if (dtype_ == DType::Bool) return raw()[i] != 0;
   int64_t result = 0;
   if (visit_dtype(dtype_, [&](auto zero) { result = int64_t(data<decltype(zero)>()[i]); })) return result;
   return int64_t(as_double(i));

@@ -71,7 +71,8 @@ class Tensor {
 
   // The element at flat position `i` of a String tensor, valid as long as the storage.
   std::string_view text(int64_t i) const { return data<Text>()[i].view(); }
-  // The element at flat position `i` as double or int64 (exact for integers up to 2^53 resp. all integers).
+  // The element at flat position `i` as double or int64 (exact up to 2^53 resp. for all integers); bytes but 0 are
+  // true.
   double as_double(int64_t i) const;
   int64_t as_int(int64_t i) const;
   // Stores `value` converted to the dtype at flat position `i`.

@@ -105,7 +105,7 @@ std::vector<Row> conversions() {
          .values = agrees(each_real(beyond, {3})),
          .opencl = to == DType::I32});
     rows.push_back(
-        {.test = {.op = "CastLike", .opset = 19, .inputs = {ops::make(DType::F64, {2}, {1, 2}), Tensor(to, {1})}},
+        {.test = {.op = "CastLike", .opset = 19, .inputs = {ops::make(DType::F64, {2}, {1, 2}), zeros(to, {1})}},
          .values = agrees(each_real(beyond, {2}, DType::F64))});
   }
   for (const char* op : {"Ceil", "Floor", "Round", "Sign", "Sqrt", "Log", "IsInf", "IsNaN", "Erf", "Softplus"})
@@ -115,14 +115,14 @@ std::vector<Row> conversions() {
     rows.push_back({.test = {.op = op, .opset = 13, .inputs = {f32({3}, {1, 2, 3})}},
                     .values = agrees(each_real(wild, {3})) +
                               agrees({f32({3}, {1, nan, 3}), f32({3}, {-infinity, -infinity, -infinity})}) +
-                              agrees({Tensor(DType::F32, {0})})});
+                              agrees({zeros(DType::F32, {0})})});
   for (const char* op : {"ReduceMax", "ReduceMin", "ReduceMean", "ReduceLogSumExp", "Softmax", "LogSoftmax", "Hardmax"})
     rows.push_back({.test = {.op = op, .opset = 18, .inputs = {f32({3}, {1, 2, 3})}},
-                    .values = agrees(each_real(wild, {3})) + agrees({f32({3}, {1, nan, 3}), Tensor(DType::F32, {0})})});
+                    .values = agrees(each_real(wild, {3})) + agrees({f32({3}, {1, nan, 3}), zeros(DType::F32, {0})})});
   for (int control : {1, 2})
     rows.push_back({.test = {.op = "Clip", .opset = 13, .inputs = {f32({3}, {1, 2, 3}), f32({}, {2}), f32({}, {2.5})}},
                     .control = control,
-                    .values = agrees(each_real(wild, {})) + fails({f32({2}, {1, 2}), Tensor(DType::F32, {0})})});
+                    .values = agrees(each_real(wild, {})) + fails({f32({2}, {1, 2}), zeros(DType::F32, {0})})});
   rows.push_back({.test = {.op = "Clip", .opset = 13, .inputs = {ints({1, 2, 3}), scalar(2), scalar(3)}},
                   .control = 1,
                   .values = gives(scalar(most), {ints({3, 3, 3})}) + gives(scalar(least), {ints({1, 2, 3})})});
@@ -168,7 +168,7 @@ std::vector<Row> scales() {
   rows.push_back({.test = {.op = "QuantizeLinear", .opset = 13, .inputs = {x, f32({}, {1}), zero}},
                   .control = 1,
                   .values = agrees(each_real(wild, {})) + agrees(each_real({0.0, -1.0}, {})) +
-                            fails({f32({3}, {1, 1, 1}), Tensor(DType::F32, {0})})});
+                            fails({f32({3}, {1, 1, 1}), zeros(DType::F32, {0})})});
   rows.push_back({.test = {.op = "QuantizeLinear", .opset = 13, .inputs = {x, f32({}, {1}), zero}},
                   .control = 2,
                   .values = agrees(each({0, 255}, {}, DType::U8)) + fails({of(DType::U8, {3}, {0, 0, 0})})});
@@ -186,17 +186,17 @@ std::vector<Row> scales() {
     rows.push_back({.test = {.op = op,
                              .opset = 21,
                              .inputs = {to ? ramp({5, 2}) : of(DType::I8, {5, 2}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}),
-                                        ramp({3, 2}, 1), Tensor(DType::I8, {3, 2})},
+                                        ramp({3, 2}, 1), zeros(DType::I8, {3, 2})},
                              .attributes = {{"axis", int64_t{0}}, {"block_size", int64_t{2}}}},
                     .control = 1,
                     .values = agrees({ramp({3, 1}, 1)}) +
-                              fails({ramp({2, 2}, 1), ramp({6, 2}, 1), ramp({3}, 1), Tensor(DType::F32, {0, 2})}) +
+                              fails({ramp({2, 2}, 1), ramp({6, 2}, 1), ramp({3}, 1), zeros(DType::F32, {0, 2})}) +
                               agrees(each_real(wild, {3, 2}))});
   }
   rows.push_back(
       {.test = {.op = "DynamicQuantizeLinear", .opset = 11, .inputs = {x}, .outputs = 3},
        .values = agrees(each_real(wild, {4})) +
-                 agrees({f32({4}, {nan, 1, 2, 3}), f32({4}, {-infinity, 1, 2, infinity}), Tensor(DType::F32, {4})})});
+                 agrees({f32({4}, {nan, 1, 2, 3}), f32({4}, {-infinity, 1, 2, infinity}), zeros(DType::F32, {4})})});
   return rows;
 }
 
@@ -215,7 +215,7 @@ std::vector<Row> optimizers() {
              .control = 1};
     made.test.inputs.insert(made.test.inputs.end(), states.begin(), states.end());
     made.test.outputs = int(states.size()) + 1;
-    made.values = agrees(counts) + fails({ints({1, 2}), Tensor(DType::I64, {0})});
+    made.values = agrees(counts) + fails({ints({1, 2}), zeros(DType::I64, {0})});
     return made;
   };
   rows.push_back(row("Adagrad", {ramp({3}, 1)}, {}));

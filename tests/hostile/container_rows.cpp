@@ -28,7 +28,7 @@ std::vector<Row> container_rows() {
   std::vector<Row> rows;
   const Tensor x = ramp({3, 2}), item = f32({2}, {7, 8});
   const std::vector<Tensor> positions = each({3, -4, most, least, int64_t{1} << 32}, {});
-  const std::vector<Tensor> odd = {ints({0, 0}), Tensor(DType::I64, {0})};
+  const std::vector<Tensor> odd = {ints({0, 0}), zeros(DType::I64, {0})};
   rows.push_back({.test = {.op = "SequenceAt", .inputs = {x, scalar(1)}},
                   .control = 1,
                   .values = fails(positions) + fails(odd) + gives(scalar(-3), {f32({2}, {0, 1})}) +
@@ -54,7 +54,7 @@ std::vector<Row> container_rows() {
                   .values = fails(each({0, -1, least}, {})) + gives(scalar(most), {scalar(1)}) +
                             gives(scalar(2), {scalar(2)}) +
                             fails({ints({4}), ints({3, -1, 1}), ints({most, most, 5}), ints({most, least, 4}),
-                                   ints({-1, 4}), ints({1, 1}), Tensor(DType::I64, {0})}) +
+                                   ints({-1, 4}), ints({1, 1}), zeros(DType::I64, {0})}) +
                             gives(ints({0, 3, 0}), {scalar(3)}),
                   .build = [](Builder& b, const Values& v) {
                     return lower(b, "SequenceLength", lower(b, "SplitToSequence", {v[0], v[1]}));

@@ -19,7 +19,7 @@ std::vector<Row> ranges() {
     return Row{.test = {.op = "Range", .inputs = whole}, .control = control, .values = std::move(values)};
   };
   rows.push_back(range(0, fails(each({least, -huge, int64_t{-1000000000000000000}}, {})) +
-                              gives(scalar(most), {empty}) + fails({Tensor(DType::I64, {0}), ints({0, 1})})));
+                              gives(scalar(most), {empty}) + fails({zeros(DType::I64, {0}), ints({0, 1})})));
   rows.push_back(range(1, fails(each({most, huge, int64_t{1000000000000000000}}, {})) + gives(scalar(least), {empty}) +
                               gives(scalar(-1), {empty})));
   rows.push_back(range(2, fails(each({0}, {})) + gives(scalar(most), {ints({0})}) + gives(scalar(least), {empty}) +
@@ -74,20 +74,20 @@ std::vector<Row> loops() {
   rows.push_back({.test = loop(counting, 3, 1), .control = 0, .values = {}});
   for (int64_t trips : {int64_t{0}, int64_t{-5}, least})
     rows.back().values = rows.back().values + gives(scalar(trips), {f32({}, {0})});
-  rows.back().values = rows.back().values + agrees({ints({2})}) + fails({ints({1, 2}), Tensor(DType::I64, {0})});
+  rows.back().values = rows.back().values + agrees({ints({2})}) + fails({ints({1, 2}), zeros(DType::I64, {0})});
   rows.push_back({.test = loop(counting, most, 0), .control = 0, .values = gives(scalar(most), {f32({}, {0})})});
   rows.push_back({.test = loop(ending, 3, 1), .control = 0});
   rows.back().test.outputs = 2;
   const Tensor five = f32({5}, {1, 2, 3, 4, 5});
   rows.back().values = gives(scalar(most), {f32({}, {5}), five}) + gives(scalar(huge), {f32({}, {5}), five}) +
-                       gives(scalar(least), {f32({}, {0}), Tensor(DType::F32, {0})});
+                       gives(scalar(least), {f32({}, {0}), zeros(DType::F32, {0})});
   rows.push_back(
-      {.test = loop(counting, 3, 1), .control = 1, .values = fails({bools({2}, {1, 1}), Tensor(DType::Bool, {0})})});
+      {.test = loop(counting, 3, 1), .control = 1, .values = fails({bools({2}, {1, 1}), zeros(DType::Bool, {0})})});
   const Subgraph branch{{}, {"y"}, [](Builder& b, const Values&) { return Values{b.scalar(DType::F32, 1)}; }};
   rows.push_back({.test = {.op = "If",
                            .inputs = {bools({}, {1})},
                            .attributes = {{"then_branch", branch}, {"else_branch", branch}}},
-                  .values = fails({bools({2}, {1, 1}), Tensor(DType::Bool, {0})})});
+                  .values = fails({bools({2}, {1, 1}), zeros(DType::Bool, {0})})});
   const Subgraph sum{{"state", "x"}, {"next", "y"}, [](Builder& b, const Values& arguments) {
                        Value* next = b.add(arguments[0], arguments[1]);
                        return Values{next, next};
@@ -111,14 +111,14 @@ std::vector<Row> parts() {
                              .attributes = {{"largest", int64_t{largest}}},
                              .outputs = 2},
                     .control = 1,
-                    .values = fails(each({4, -1, most, least, huge})) + fails({ints({1, 1}), Tensor(DType::I64, {0})}) +
-                              gives(ints({0}), {Tensor(DType::F32, {0}), Tensor(DType::I64, {0})}) +
+                    .values = fails(each({4, -1, most, least, huge})) + fails({ints({1, 1}), zeros(DType::I64, {0})}) +
+                              gives(ints({0}), {zeros(DType::F32, {0}), zeros(DType::I64, {0})}) +
                               agrees({scalar(1)})});
   rows.push_back({.test = {.op = "Split", .opset = 13, .inputs = {ramp({4}), ints({1, 3})}, .outputs = 2},
                   .control = 1,
                   .values = fails({ints({2, 3}), ints({-1, 5}), ints({most, least}), ints({most, 5}), ints({1, 1}),
                                    ints({4}), ints({least, 4}), ints({huge, 4 - huge})}) +
-                            gives(ints({0, 4}), {Tensor(DType::F32, {0}), ramp({4})}) + agrees({ints({1, 1, 2})})});
+                            gives(ints({0, 4}), {zeros(DType::F32, {0}), ramp({4})}) + agrees({ints({1, 1, 2})})});
   const std::vector<Tensor> boxes = {f32({1, 3, 4}, {0, 0, 1, 1, 0, 0, 1, 1, 2, 2, 3, 3}),
                                      f32({1, 1, 3}, {0.9, 0.8, 0.7}), ints({3}), f32({1}, {0.5}), f32({1}, {0})};
   for (int64_t center : {0, 1}) {
@@ -128,19 +128,19 @@ std::vector<Row> parts() {
         {.test = test,
          .control = 0,
          .values = agrees(each_real(wild, {1, 3, 4})) +
-                   fails({f32({1, 1, 4}, {0, 0, 1, 1}), Tensor(DType::F32, {1, 3, 3})}) +
+                   fails({f32({1, 1, 4}, {0, 0, 1, 1}), zeros(DType::F32, {1, 3, 3})}) +
                    agrees({f32({1, 3, 4}, {1, 1, 0, 0, nan, 0, 1, 1, -infinity, -infinity, infinity, infinity}),
-                           Tensor(DType::F32, {0, 3, 4})})});
+                           zeros(DType::F32, {0, 3, 4})})});
     rows.push_back({.test = test,
                     .control = 1,
-                    .values = agrees(each_real(wild, {1, 1, 3})) + fails({Tensor(DType::F32, {2, 1, 3})}) +
-                              agrees({Tensor(DType::F32, {1, 0, 3})})});
+                    .values = agrees(each_real(wild, {1, 1, 3})) + fails({zeros(DType::F32, {2, 1, 3})}) +
+                              agrees({zeros(DType::F32, {1, 0, 3})})});
     const Tensor none(DType::I64, {0, 3});
     rows.push_back({.test = test,
                     .control = 2,
                     .values = gives(ints({0}), {none}) + agrees(each({-1, least, most, huge})) +
                               gives(ints({most}), {ints({0, 0, 0, 0, 0, 2}).reshaped({2, 3})}) +
-                              fails({ints({1, 1}), Tensor(DType::I64, {0})})});
+                              fails({ints({1, 1}), zeros(DType::I64, {0})})});
     rows.push_back({.test = test, .control = 3, .values = agrees(each_real(wild)) + agrees(each_real({-1.0, 2.0}))});
     rows.push_back({.test = test, .control = 4, .values = agrees(each_real(wild))});
   }

@@ -46,8 +46,8 @@ std::vector<Row> trees() {
                               {"classlabels_int64s", Ints{5, 6, 7}},
                               {"post_transform", std::string("SOFTMAX")}});
   const std::vector<Hostile> features = agrees(each_real(wild, {2, 2})) +
-                                        fails({ramp({2, 1}), Tensor(DType::F32, {2, 0})}) +
-                                        agrees({Tensor(DType::F32, {0, 2})});
+                                        fails({ramp({2, 1}), zeros(DType::F32, {2, 0})}) +
+                                        agrees({zeros(DType::F32, {0, 2})});
   std::vector<Row> rows;
   for (int opset : {1, 3}) {
     rows.push_back(ml("TreeEnsembleRegressor", opset, ramp({2, 2}), regressor,
@@ -57,7 +57,7 @@ std::vector<Row> trees() {
   rows.push_back(ml("TreeEnsembleClassifier", 1, ints({1, 2, 3, 4}).reshaped({2, 2}), classifier,
                     agrees(each({most, least}, {2, 2})), 2));
   rows.push_back(ml("TreeEnsemble", 5, ramp({2, 1}), ops::membership_tree(),
-                    agrees(each_real(wild, {2, 1})) + fails({Tensor(DType::F32, {2, 0})})));
+                    agrees(each_real(wild, {2, 1})) + fails({zeros(DType::F32, {2, 0})})));
   return rows;
 }
 
@@ -84,7 +84,7 @@ std::vector<Row> models() {
   rows.push_back(ml("SVMClassifier", 1, ramp({2, 2}), classifier, features + fails({ramp({2, 3})}), 2));
   for (const char* norm : {"MAX", "L1", "L2"})
     rows.push_back(ml("Normalizer", 1, ramp({2, 2}, 1), {{"norm", std::string(norm)}},
-                      features + agrees({Tensor(DType::F32, {2, 2})})));
+                      features + agrees({zeros(DType::F32, {2, 2})})));
   rows.push_back(ml("Scaler", 1, ramp({2, 2}), {{"offset", Floats{1, 2}}, {"scale", Floats{1, 2}}},
                     features + fails({ramp({2, 3})})));
   rows.push_back(ml("Binarizer", 1, ramp({2, 2}), {{"threshold", 0.5}}, features));
@@ -100,7 +100,7 @@ std::vector<Row> tables() {
   rows.push_back(
       ml("LabelEncoder", 2, ints({1, 5}),
          {{"keys_int64s", Ints{1, 5}}, {"values_floats", Floats{0.5, 1}}, {"default_float", 9.0}},
-         gives(ints({most, least}), {f32({2}, {9, 9})}) + gives(Tensor(DType::I64, {0}), {Tensor(DType::F32, {0})})));
+         gives(ints({most, least}), {f32({2}, {9, 9})}) + gives(zeros(DType::I64, {0}), {zeros(DType::F32, {0})})));
   rows.push_back(ml("LabelEncoder", 2, f32({2}, {nan, 2}),
                     {{"keys_floats", Floats{nan, 2}}, {"values_int64s", Ints{7, 8}}, {"default_int64", int64_t{-5}}},
                     agrees(each_real(wild, {2}))));
@@ -133,8 +133,8 @@ std::vector<Row> tables() {
   rows.push_back({.test = {.op = "TfIdfVectorizer", .inputs = {ints({2, 5, 6})}, .attributes = grams},
                   .values = gives(ints({most, least}), {f32({5}, {0, 0, 1, 0, 0})}) +
                             gives(ints({7, least}), {f32({5}, {0, 0, 0, 1, 0})}) +
-                            gives(Tensor(DType::I64, {0}), {Tensor(DType::F32, {5})}) +
-                            agrees({Tensor(DType::I64, {0, 3}), Tensor(DType::I64, {3, 0})})});
+                            gives(zeros(DType::I64, {0}), {f32({5}, {0, 0, 0, 0, 0})}) +
+                            agrees({zeros(DType::I64, {0, 3}), zeros(DType::I64, {3, 0})})});
   return rows;
 }
 

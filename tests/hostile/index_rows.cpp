@@ -19,15 +19,14 @@ std::vector<Row> gathers() {
       {.test = {.op = "Gather", .inputs = {x, ints({1})}},
        .control = 1,
        .values = fails(each(beyond_three)) + fails(each(beyond_three_32, {1}, DType::I32)) +
-                 gives(ints({-3}), {f32({1, 2}, {0, 1})}) +
-                 gives(Tensor(DType::I64, {0}), {Tensor(DType::F32, {0, 2})}),
+                 gives(ints({-3}), {f32({1, 2}, {0, 1})}) + gives(zeros(DType::I64, {0}), {zeros(DType::F32, {0, 2})}),
        .opencl = true},
       {.test = {.op = "Gather", .inputs = {x, ints({1})}, .attributes = {{"axis", int64_t{1}}}},
        .control = 1,
        .values = fails(each({2, -3, most, least})) + gives(ints({-2}), {f32({3, 1}, {0, 2, 4})}),
        .opencl = true},
       // Nothing to gather from.
-      {.test = {.op = "Gather", .inputs = {Tensor(DType::F32, {0, 2}), Tensor(DType::I64, {0})}},
+      {.test = {.op = "Gather", .inputs = {zeros(DType::F32, {0, 2}), zeros(DType::I64, {0})}},
        .control = 1,
        .values = fails(each({0, -1, 1, most, least}))},
       {.test = {.op = "GatherElements", .inputs = {x, ints({1, 0}).reshaped({1, 2})}},
@@ -49,11 +48,10 @@ std::vector<Row> gathers() {
            fails(each(beyond_three, {2, 1})) + agrees({ints({0}).reshaped({1, 1}), ints({0, 0, 0}).reshaped({3, 1})})},
       {.test = {.op = "ArrayFeatureExtractor", .opset = 1, .inputs = {ramp({2, 3}), ints({1})}, .domain = "ai.onnx.ml"},
        .control = 1,
-       .values = fails(each(beyond_three)) + agrees({Tensor(DType::I64, {0})})},
+       .values = fails(each(beyond_three)) + agrees({zeros(DType::I64, {0})})},
       {.test = {.op = "Compress", .inputs = {ramp({3}), bools({3}, {1, 0, 1})}, .attributes = {{"axis", int64_t{0}}}},
        .control = 1,
-       .values = gives(bools({2}, {0, 1}), {f32({1}, {1})}) +
-                 gives(Tensor(DType::Bool, {0}), {Tensor(DType::F32, {0})}) +
+       .values = gives(bools({2}, {0, 1}), {f32({1}, {1})}) + gives(zeros(DType::Bool, {0}), {zeros(DType::F32, {0})}) +
                  agrees({bools({4}, {1, 1, 1, 1}), bools({4}, {1, 1, 1, 0}), bools({2, 2}, {1, 1, 1, 1})})},
   };
 }
@@ -76,7 +74,7 @@ std::vector<Row> computed() {
                    const Values& v) { return Values{b.gather(v[0], b.dims_tensor({v[1]->type.dims[0]}, {}), 0)}; }},
       {.test = {.op = "Gather", .inputs = {ramp({3, 2}), ramp({2})}},
        .control = 0,
-       .values = fails({ramp({2, 2}), ramp({1, 2}), Tensor(DType::F32, {0, 2})}),
+       .values = fails({ramp({2, 2}), ramp({1, 2}), zeros(DType::F32, {0, 2})}),
        .build =
            [](Builder& b, const Values& v) {
              Value* column = b.cast(b.reduce(graph::ReduceFunction::Sum, v[1], {0}, false), DType::I64);
@@ -95,7 +93,7 @@ std::vector<Row> scatters() {
                              .attributes = attributes},
                     .control = 1,
                     .values = fails(each(beyond_three)) + fails(each(beyond_three_32, {1}, DType::I32)) +
-                              fails({ints({0, 1}), Tensor(DType::I64, {0})}) + agrees(each({-3}))});
+                              fails({ints({0, 1}), zeros(DType::I64, {0})}) + agrees(each({-3}))});
     rows.push_back({.test = {.op = "ScatterND",
                              .opset = 18,
                              .inputs = {ramp({3, 2}), ints({1, 1}).reshaped({1, 2}), f32({1}, {9})},
@@ -171,7 +169,7 @@ std::vector<Row> one_hots() {
                  agrees(each_real({nan}, {})) + agrees(each({0}, {})) + agrees(each_real({0.5, 1e-42}, {})) +
                  agrees({ints({2}), ints({1, 1})});
   Row values{.test = {.op = "OneHot", .inputs = {ints({0}), scalar(2), off_on}}, .control = 2};
-  values.values = fails({f32({1}, {0}), f32({3}, {0, 1, 2}), Tensor(DType::F32, {0})});
+  values.values = fails({f32({1}, {0}), f32({3}, {0, 1, 2}), zeros(DType::F32, {0})});
   return {indices, depth, values};
 }
 

@@ -2,6 +2,7 @@
 //
 // A row is an operator with honest inputs, the one input that steers it at run time, and the values that input gets.
 #pragma once
+#include <algorithm>
 #include <climits>
 #include <cmath>
 #include <limits>
@@ -77,6 +78,11 @@ inline Tensor of(DType dtype, Dims dims, std::vector<int64_t> values) {
 }
 
 // One tensor per number, of shape [1] or of `dims` filled with it.
+inline Tensor zeros(DType dtype, Dims dims) {
+  Tensor tensor(dtype, std::move(dims));
+  std::fill_n(tensor.raw(), tensor.bytes(), uint8_t{0});
+  return tensor;
+}
 inline std::vector<Tensor> each(const std::vector<int64_t>& numbers, const Dims& dims = {1}, DType dtype = DType::I64) {
   std::vector<Tensor> tensors;
   for (int64_t number : numbers) {

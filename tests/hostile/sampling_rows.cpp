@@ -23,13 +23,13 @@ std::vector<Row> images() {
                 .control = 1,
                 .values = agrees(each_real(wild, {1, 1, 2, 2})) +
                           agrees(each_real({1e9, -1e9, 4.6e18, 9.3e18, -9.3e18}, {1, 1, 2, 2})) +
-                          fails({ramp({1, 1, 2, 3}), ramp({2, 1, 2, 2})}) + agrees({Tensor(DType::F32, {1, 0, 2, 2})})};
+                          fails({ramp({1, 1, 2, 3}), ramp({2, 1, 2, 2})}) + agrees({zeros(DType::F32, {1, 0, 2, 2})})};
         if (std::string(padding) == "zeros")
           row.values = row.values + gives(f32({1, 1, 2, 2}, {1e9, 0, 0, -1e9}), {f32({1, 1, 1, 2}, {0, 0})});
         row.opencl = corners == 0 && std::string(mode) == "linear";
         rows.push_back(row);
         Row empty = row;
-        empty.test.inputs[0] = Tensor(DType::F32, {1, 1, 0, 3});
+        empty.test.inputs[0] = zeros(DType::F32, {1, 1, 0, 3});
         empty.values = ends({f32({1, 1, 2, 2}, {0, 0, 1, 1})}) + ends(each_real(wild, {1, 1, 2, 2}));
         empty.honest = empty.opencl = false;
         if (corners == 0) rows.push_back(empty);
@@ -53,11 +53,11 @@ std::vector<Row> images() {
                                     f32({1, 4}, {0, 0, 1e9, 1e9}),
                                     f32({1, 4}, {nan, 0, 1, 1}),
                                 }) +
-                                ends({Tensor(DType::F32, {0, 4})}) + fails({ramp({1, 3}), ramp({1, 5})})});
+                                ends({zeros(DType::F32, {0, 4})}) + fails({ramp({1, 3}), ramp({1, 5})})});
       rows.push_back({.test = test,
                       .control = 2,
                       .values = fails(each({2, -3, most, least, int64_t{1} << 32})) + agrees(each({-1})) +
-                                fails({Tensor(DType::I64, {0})})});
+                                fails({zeros(DType::I64, {0})})});
     }
   rows.push_back(
       {.test = {.op = "MaxRoiPool",
@@ -71,14 +71,14 @@ std::vector<Row> images() {
            agrees({f32({1, 5}, {0, nan, nan, nan, nan}), f32({1, 5}, {0, -infinity, -infinity, infinity, infinity}),
                    f32({1, 5}, {0, -1e30, -1e30, 1e30, 1e30}), f32({1, 5}, {0, 3, 3, 0, 0}),
                    f32({1, 5}, {0, 9.3e18, 9.3e18, -9.3e18, -9.3e18}), f32({1, 5}, {0, 100, 100, 200, 200}),
-                   Tensor(DType::F32, {0, 5})})});
+                   zeros(DType::F32, {0, 5})})});
   rows.push_back({.test = {.op = "DeformConv",
                            .opset = 19,
                            .inputs = {ramp({1, 1, 3, 3}),
                                       ramp({1, 1, 2, 2}),
-                                      Tensor(DType::F32, {1, 8, 2, 2}),
+                                      zeros(DType::F32, {1, 8, 2, 2}),
                                       {},
-                                      Tensor(DType::F32, {1, 4, 2, 2})},
+                                      zeros(DType::F32, {1, 4, 2, 2})},
                            .attributes = {{"kernel_shape", std::vector<int64_t>{2, 2}}}},
                   .control = 2,
                   .values = agrees(each_real(wild, {1, 8, 2, 2})) +
@@ -101,7 +101,7 @@ std::vector<Row> random_numbers() {
                            .attributes = {{"seed", 1.0}, {"sample_size", int64_t{5}}}},
                   .values = agrees(each_real(wild, {1, 3})) +
                             agrees({f32({1, 3}, {nan, 0, 0}), f32({1, 3}, {-infinity, -infinity, 0}),
-                                    Tensor(DType::F32, {1, 0}), Tensor(DType::F32, {0, 3})})});
+                                    zeros(DType::F32, {1, 0}), zeros(DType::F32, {0, 3})})});
   for (double ratio : {0.5}) {
     Row row{.test = {.op = "Dropout",
                      .opset = 13,
@@ -110,10 +110,10 @@ std::vector<Row> random_numbers() {
                      .outputs = 2},
             .control = 1,
             .values = agrees(each_real(wild, {})) + agrees(each_real({-1.0, 1.0, 2.0}, {})) +
-                      fails({f32({2}, {0, 0}), Tensor(DType::F32, {0})})};
+                      fails({f32({2}, {0, 0}), zeros(DType::F32, {0})})};
     rows.push_back(row);
     row.control = 2;
-    row.values = fails({bools({2}, {1, 0}), Tensor(DType::Bool, {0})});
+    row.values = fails({bools({2}, {1, 0}), zeros(DType::Bool, {0})});
     rows.push_back(row);
   }
   return rows;

@@ -32,8 +32,8 @@ std::vector<Row> sequence_rows() {
                       fails({of(DType::I32, {1}, {3}), of(DType::I32, {3}, {3, 3, 3}), of(DType::I32, {2}, {3, 4}),
                              of(DType::I32, {2}, {-1, 3})})};
     if (sides == 1 && std::string(direction) == "forward")
-      row.values = row.values + gives(of(DType::I32, {2}, {0, 0}),
-                                      {Tensor(DType::F32, {3, 1, 2, 2}), Tensor(DType::F32, {1, 2, 2})});
+      row.values = row.values +
+                   gives(of(DType::I32, {2}, {0, 0}), {zeros(DType::F32, {3, 1, 2, 2}), zeros(DType::F32, {1, 2, 2})});
     rows.push_back(row);
   };
   for (const char* direction : {"forward", "reverse", "bidirectional"}) {

@@ -17,17 +17,17 @@ std::vector<Row> slices_and_pads() {
                .values = std::move(values)};
   };
   std::vector<Row> rows;
-  rows.push_back(slice(1, gives(ints({least}), {f32({2}, {0, 1})}) + gives(ints({most}), {Tensor(DType::F32, {0})}) +
-                              gives(ints({-4}), {f32({2}, {0, 1})}) + fails({ints({0, 0}), Tensor(DType::I64, {0})})));
-  rows.push_back(slice(2, gives(ints({most}), {f32({3}, {0, 1, 2})}) + gives(ints({least}), {Tensor(DType::F32, {0})}) +
+  rows.push_back(slice(1, gives(ints({least}), {f32({2}, {0, 1})}) + gives(ints({most}), {zeros(DType::F32, {0})}) +
+                              gives(ints({-4}), {f32({2}, {0, 1})}) + fails({ints({0, 0}), zeros(DType::I64, {0})})));
+  rows.push_back(slice(2, gives(ints({most}), {f32({3}, {0, 1, 2})}) + gives(ints({least}), {zeros(DType::F32, {0})}) +
                               fails({ints({0, 0})})));
   rows.push_back(slice(3, fails(each({1, -2, most, least})) + gives(ints({-1}), {f32({2}, {0, 1})}) +
-                              fails({ints({0, 0}), Tensor(DType::I64, {0})})));
+                              fails({ints({0, 0}), zeros(DType::I64, {0})})));
   rows.push_back(slice(4, fails(each({0})) + gives(ints({most}), {f32({1}, {0})}) +
-                              gives(ints({least}), {Tensor(DType::F32, {0})}) +
-                              gives(ints({-1}), {Tensor(DType::F32, {0})})));
+                              gives(ints({least}), {zeros(DType::F32, {0})}) +
+                              gives(ints({-1}), {zeros(DType::F32, {0})})));
   Row backwards = slice(4, gives(ints({least}), {f32({1}, {2})}) + gives(ints({-1}), {f32({3}, {2, 1, 0})}) +
-                               gives(ints({most}), {Tensor(DType::F32, {0})}));
+                               gives(ints({most}), {zeros(DType::F32, {0})}));
   backwards.test.inputs[1] = ints({most}), backwards.test.inputs[2] = ints({least});
   rows.push_back(backwards);
 
@@ -52,11 +52,11 @@ std::vector<Row> slices_and_pads() {
     for (auto [before, after] : std::vector<std::pair<int64_t, int64_t>>{{-3, 0}, {-4, 4}, {-1, -1}, {9, 9}, {-4, 1}})
       pads.values = pads.values + agrees({ints({before, after})});
     if (std::string(mode) != "constant") pads.values = pads.values + fails({ints({-3, 3}), ints({1, -3})});
-    pads.values = pads.values + fails({ints({1}), ints({1, 1, 1}), Tensor(DType::I64, {0})});
+    pads.values = pads.values + fails({ints({1}), ints({1, 1, 1}), zeros(DType::I64, {0})});
     rows.push_back(pads);
     if (std::string(mode) == "constant") continue;
     Row empty = pads;
-    empty.test.inputs = {Tensor(DType::F32, {0}), ints({0, 0})};
+    empty.test.inputs = {zeros(DType::F32, {0}), ints({0, 0})};
     empty.values = fails({ints({1, 1}), ints({0, 1}), ints({1, 0})});
     rows.push_back(empty);
   }
@@ -73,8 +73,8 @@ std::vector<Row> filled() {
       two(int64_t{1} << 31, int64_t{1} << 33), two(-1, -1)};
   return {
       {.test = {.op = "ConstantOfShape", .inputs = {ints({2})}},
-       .values = fails(each(no_dims)) + fails(too_many) + gives(ints({0}), {Tensor(DType::F32, {0})}) +
-                 agrees({two(0, most), two(huge, 0)}) + gives(Tensor(DType::I64, {0}), {f32({}, {0})})},
+       .values = fails(each(no_dims)) + fails(too_many) + gives(ints({0}), {zeros(DType::F32, {0})}) +
+                 agrees({two(0, most), two(huge, 0)}) + gives(zeros(DType::I64, {0}), {f32({}, {0})})},
       {.test = {.op = "Expand", .inputs = {ramp({1, 1}, 1), ints({2, 2})}},
        .control = 1,
        .values = fails(each(no_dims, {2})) + fails(too_many) + agrees({two(0, most), two(huge, 0), two(0, 0)}) +
@@ -85,8 +85,8 @@ std::vector<Row> filled() {
        .values = fails(each({2, 4, 0})) + gives(ints({1}), {ramp({3})})},
       {.test = {.op = "Tile", .inputs = {ramp({3}, 1), ints({2})}},
        .control = 1,
-       .values = fails(each(no_dims)) + fails({ints({(int64_t{1} << 62) + 1}), ints({1, 1}), Tensor(DType::I64, {0})}) +
-                 gives(ints({0}), {Tensor(DType::F32, {0})}),
+       .values = fails(each(no_dims)) + fails({ints({(int64_t{1} << 62) + 1}), ints({1, 1}), zeros(DType::I64, {0})}) +
+                 gives(ints({0}), {zeros(DType::F32, {0})}),
        .opencl = true},
       {.test = {.op = "Tile", .inputs = {ramp({2, 2}, 1), ints({2, 1})}},
        .control = 1,
@@ -102,16 +102,16 @@ std::vector<Row> filled() {
        .values =
            fails({two(-1, -1), two(-2, 2), two(3, 1), two(most, 1), two(least, 1), two(least, 2), two(3, -1),
                   two((int64_t{1} << 62) + 1, 4), two(int64_t{1} << 32, int64_t{1} << 32), two(0, 3), ints({1, 1, 0}),
-                  ints({int64_t{1} << 62, -1}), two(-1, most), Tensor(DType::I64, {0}), ints({2, 0, 0})}) +
+                  ints({int64_t{1} << 62, -1}), two(-1, most), zeros(DType::I64, {0}), ints({2, 0, 0})}) +
            gives(two(0, -1), {ramp({2, 2})}) + gives(ints({-1}), {ramp({4})}),
        .opencl = true},
       {.test = {.op = "Reshape",
-                .inputs = {Tensor(DType::F32, {0, 3}), ints({3, 0})},
+                .inputs = {zeros(DType::F32, {0, 3}), ints({3, 0})},
                 .attributes = {{"allowzero", int64_t{1}}}},
        .control = 1,
        .values =
            ends({two(-1, 0)}) + fails({two(3, 1), two(-1, -1), two(least, 0)}) + agrees({two(0, most), two(huge, 0)})},
-      {.test = {.op = "Reshape", .inputs = {Tensor(DType::F32, {0, 3}), ints({0, 3})}},
+      {.test = {.op = "Reshape", .inputs = {zeros(DType::F32, {0, 3}), ints({0, 3})}},
        .control = 1,
        .values = fails({two(3, 1), two(-1, -1)}) + ends({two(-1, 0), two(0, -1), two(-1, 3)})},
       {.test = {.op = "AffineGrid", .opset = 20, .inputs = {ramp({1, 2, 3}), ints({1, 1, 2, 2})}},
@@ -157,7 +157,7 @@ std::vector<Row> resizes() {
     rows.push_back(
         {.test = {.op = "Resize", .opset = 18, .inputs = {ramp({3}), {}, {}, ints({4})}, .attributes = attributes},
          .control = 3,
-         .values = fails(each({-1, least, most, huge})) + fails({ints({2, 2}), Tensor(DType::I64, {0})}) +
+         .values = fails(each({-1, least, most, huge})) + fails({ints({2, 2}), zeros(DType::I64, {0})}) +
                    agrees(each({0, 1}))});
     Row region{.test = {.op = "Resize",
                         .opset = 18,

@@ -9,7 +9,7 @@ using ops::ramp;
 std::vector<Row> signal_rows() {
   std::vector<Row> rows;
   const std::vector<int64_t> no_lengths = {-1, 0, most, least, huge};
-  const std::vector<Tensor> odd = {ints({4, 4}), Tensor(DType::I64, {0})};
+  const std::vector<Tensor> odd = {ints({4, 4}), zeros(DType::I64, {0})};
   for (int64_t inverse : {0, 1})
     for (int64_t onesided : {0, 1}) {
       if (inverse && onesided) continue;
@@ -38,7 +38,7 @@ std::vector<Row> signal_rows() {
     for (int64_t periodic : {0, 1})
       rows.push_back({.test = {.op = op, .opset = 17, .inputs = {scalar(4)}, .attributes = {{"periodic", periodic}}},
                       .values = fails(each({-1, most, least, huge}, {})) + fails({ints({4, 4})}) +
-                                agrees(each({1, 2}, {})) + gives(scalar(0), {Tensor(DType::F32, {0})}),
+                                agrees(each({1, 2}, {})) + gives(scalar(0), {zeros(DType::F32, {0})}),
                       .opencl = true});
   const OnnxCase mel{.op = "MelWeightMatrix",
                      .opset = 17,

@@ -6,13 +6,13 @@
 namespace sardonyx::ops {
 namespace {
 
-// numpy broadcast of a dim with a requested one. A request that is only known at run time may be 1, so it is checked
-// rather than equated.
+// numpy broadcast of a dim with a requested one. A request that is computed may be 1, so it is checked rather than
+// equated.
 Expr expanded(Lowering& in, const Expr& dim, const Expr& wanted) {
   if (expr::is_const(dim, 1)) return wanted;
   if (expr::is_const(wanted, 1) || expr::prove_equal(dim, wanted)) return dim;
-  if (expr::as_int(wanted))
-    return in.builder().require_equal(dim, wanted, str("dims of node '", in.node(), "' (Expand)"));
+  if (expr::as_int(wanted) || (dim->kind == expr::Kind::Var && wanted->kind == expr::Kind::Var))
+    return in.builder().broadcast_dim(dim, wanted, str("dims of node '", in.node(), "' (Expand)"));
   in.builder().check(
       wanted == Expr(1) || wanted == dim, Status::MismatchingShape,
       str("node '", in.node(), "' (Expand): the shape does not broadcast with ", graph::to_string(in[0]->type)));

@@ -25,10 +25,10 @@ class Slices {
   // -1, 0 or 1; NaNs come last and equal each other.
   int compare(int64_t a, int64_t b) const {
     int result = 0;
-    const bool known = visit_dtype(x_.dtype(), [&](auto zero) {
-      const auto* data = x_.data<decltype(zero)>();
-      result = compare_by(a, b, [data](int64_t i) { return data[i]; });
-    });
+    const bool known = x_.dtype() != DType::Bool && visit_dtype(x_.dtype(), [&](auto zero) {
+                         const auto* data = x_.data<decltype(zero)>();
+                         result = compare_by(a, b, [data](int64_t i) { return data[i]; });
+                       });
     return known ? result : compare_by(a, b, [this](int64_t i) { return x_.as_double(i); });
   }
   void copy(int64_t from, Tensor& to, int64_t position) const {

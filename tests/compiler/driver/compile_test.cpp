@@ -87,6 +87,28 @@ TEST(Compile, EmptyAndScalarTensors) {
   expect_equal_under_all_policies(text, 1);
 }
 
+// Hosts may bind any byte as a bool.
+TEST(Compile, EveryByteButZeroIsTrue) {
+  Graph graph;
+  Builder b(graph);
+  Value* x = graph.body().add_parameter({DType::Bool, {6}, {}}, "x");
+  Value* y = graph.body().add_parameter({DType::Bool, {6}, {}}, "y");
+  graph.set_outputs({b.binary(graph::BinaryFunction::And, x, y), b.logical_not(x), b.cast(x, DType::F32), b.nonzero(y)},
+                    {"and", "not", "cast", "nonzero"});
+  const auto bytes = [](std::initializer_list<uint8_t> values) {
+    Tensor tensor(DType::Bool, {int64_t(values.size())});
+    std::copy(values.begin(), values.end(), tensor.raw());
+    return tensor;
+  };
+  const auto run = [&](const Tensor& left, const Tensor& right) {
+    const std::vector<Tensor> inputs = {left, right};
+    return run_compiled(graph, inputs, graph::interpret(graph, inputs));
+  };
+  const auto odd = run(bytes({0, 2, 255, 1, 0, 128}), bytes({4, 1, 0, 2, 0, 64}));
+  const auto plain = run(bytes({0, 1, 1, 1, 0, 1}), bytes({1, 1, 0, 1, 0, 1}));
+  for (size_t i = 0; i < plain.size(); ++i) EXPECT_EQ(difference(odd[i], plain[i], 0), "") << "output " << i;
+}
+
 TEST(Compile, ResultsThatOneDimMakesEmpty) {
   Graph graph;
   Builder b(graph);
@@ -120,17 +142,73 @@ TEST(Compile, RunTimeDims) {
   EXPECT_EQ(difference(actual[1], expected[1], 0), "");
 }
 
+// Operands of `build` have the dims [n, 3, k] and [m, 3, l]; every pair of extents runs on one program.
+void expect_symbols_broadcast(const std::function<Value*(Builder&, Value*, Value*)>& build) {
+  Graph graph;
+  Builder b(graph);
+  const auto parameter = [&](const char* name, const char* outer, const char* inner) {
+    return graph.body().add_parameter({DType::F32, {graph.symbol(outer), 3, graph.symbol(inner)}, {}}, name);
+  };
+  Value *x = parameter("x", "n", "k"), *y = parameter("y", "m", "l");
+  graph.set_outputs({build(b, x, y)}, {"z"});
+  const auto program = compile_copy(graph);
+  const std::vector<std::pair<Dims, Dims>> fit = {
+      {{4, 3, 5}, {4, 3, 5}}, {{1, 3, 5}, {4, 3, 5}}, {{4, 3, 5}, {1, 3, 5}}, {{4, 3, 1}, {1, 3, 37}},
+      {{1, 3, 1}, {1, 3, 1}}, {{1, 3, 5}, {0, 3, 5}}, {{2, 3, 0}, {2, 3, 1}}, {{1, 3, 40}, {7, 3, 1}}};
+  for (const auto& [left, right] : fit) {
+    const std::vector<Tensor> inputs = {random_tensor(DType::F32, left, 1), random_tensor(DType::F32, right, 2)};
+    const std::vector<Tensor> expected = graph::interpret(graph, inputs);
+    const std::vector<Tensor> actual = run_program(program, inputs, {expected[0].dims()});
+    EXPECT_EQ(difference(actual[0], expected[0], 1e-6), "") << join(left, ",") << " and " << join(right, ",");
+    for (size_t i = 0; i < 3; ++i) EXPECT_EQ(expected[0].dims()[i], left[i] == 1 ? right[i] : left[i]);
+  }
+  for (const auto& [left, right] : {std::pair<Dims, Dims>{{4, 3, 5}, {3, 3, 5}}, {{4, 3, 0}, {4, 3, 5}}}) {
+    try {
+      run_program(program, {filled(DType::F32, left, 1), filled(DType::F32, right, 1)}, {left});
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.status(), Status::MismatchingShape) << error.text();
+      EXPECT_NE(error.text().find("must be equal, or one of them 1"), std::string::npos) << error.text();
+    }
+  }
+}
+
+TEST(Compile, SymbolsThatMeetBroadcast) {
+  expect_symbols_broadcast([](Builder& b, Value* x, Value* y) { return b.add(x, y); });
+  // What was broadcast meets its own symbols again.
+  expect_symbols_broadcast([](Builder& b, Value* x, Value* y) { return b.mul(b.add(b.add(x, y), x), b.add(y, x)); });
+  expect_symbols_broadcast([](Builder& b, Value* x, Value* y) {
+    return b.select(b.less(x, b.scalar(DType::F32, 0)), y, b.unary(graph::UnaryFunction::Exp, x));
+  });
+  expect_symbols_broadcast([](Builder& b, Value* x, Value* y) {
+    return b.mul(b.add(x, y), b.softmax(b.add(b.unary(graph::UnaryFunction::Exp, x), y), -1));
+  });
+}
+
+TEST(Compile, BatchSymbolsOfProductsBroadcast) {
+  Graph graph;
+  Builder b(graph);
+  Value* x = graph.body().add_parameter({DType::F32, {graph.symbol("n"), 7, 5}, {}}, "x");
+  Value* y = graph.body().add_parameter({DType::F32, {graph.symbol("m"), 5, 9}, {}}, "y");
+  graph.set_outputs({b.unary(graph::UnaryFunction::Neg, b.matmul(x, y))}, {"z"});
+  for (const Policy policy : {Policy::Auto, Policy::Codegen, Policy::Library})
+    for (const auto& [n, m] : {std::pair<int64_t, int64_t>{3, 3}, {1, 3}, {3, 1}, {1, 1}, {0, 1}})
+      expect_compiled_equals_interpreted(
+          graph, {random_tensor(DType::F32, {n, 7, 5}, 1), random_tensor(DType::F32, {m, 5, 9}, 2)}, policy);
+}
+
+// Computed dims are read as equal ones.
 TEST(Compile, DimsThatMustAgreeAreCheckedWhenBinding) {
   Graph graph;
   Builder b(graph);
   Value* x = graph.body().add_parameter({DType::F32, {graph.symbol("n")}, {}}, "x");
   Value* y = graph.body().add_parameter({DType::F32, {graph.symbol("m")}, {}}, "y");
-  graph.set_outputs({b.add(x, y)}, {"z"});
+  graph.set_outputs({b.add(b.concat({x, x}, 0), y)}, {"z"});
   const auto program = compile_copy(graph);
-  const Tensor four = filled(DType::F32, {4}, 1), five = filled(DType::F32, {5}, 1);
-  EXPECT_EQ(run_program(program, {four, four}, {{4}})[0].as_double(3), 2);
+  const Tensor two = filled(DType::F32, {2}, 1), four = filled(DType::F32, {4}, 1);
+  EXPECT_EQ(run_program(program, {two, four}, {{4}})[0].as_double(3), 2);
   try {
-    run_program(program, {four, five}, {{4}});
+    run_program(program, {four, four}, {{4}});
     ADD_FAILURE() << "no error";
   } catch (const Error& error) {
     EXPECT_EQ(error.status(), Status::MismatchingShape) << error.text();

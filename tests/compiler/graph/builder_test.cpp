@@ -46,13 +46,31 @@ TEST_F(BuilderTest, BroadcastsStaticAndSymbolicDims) {
   verify(g);
 }
 
-TEST_F(BuilderTest, RecordsEqualitiesOfUnknownDims) {
-  expect_dims(b.add(f32({n, 4}), f32({m, 4})), {n, 4});
-  ASSERT_EQ(g.equalities.size(), 1u);
-  EXPECT_NE(g.equalities[0].text.find("[N,4] and [M,4]"), std::string::npos) << g.equalities[0].text;
+TEST_F(BuilderTest, SymbolsThatMeetBroadcastAtRunTime) {
+  const Expr both = expr::select(m == Expr(1), n, m);
+  Value* x = f32({n, 4});
+  Value* y = f32({m, 4});
+  expect_dims(b.add(x, y), {both, 4});
+  expect_dims(b.add(y, x), {both, 4});
+  ASSERT_EQ(g.equalities.size(), 1u) << "the same check is recorded once";
+  EXPECT_NE(g.equalities[0].text.find("[N,4] and [M,4]: N and M must be equal, or one of them 1"), std::string::npos)
+      << g.equalities[0].text;
+  expect_dims(b.add(b.add(x, y), x), {both, 4});
+  EXPECT_EQ(g.equalities.size(), 1u) << "it fits what it was made of";
   expect_dims(b.add(f32({n, 4}), f32({8, 4})), {8, 4});
   EXPECT_EQ(g.equalities.size(), 2u);
-  b.add(f32({n, 4}), f32({8, 4}));
+  expect_dims(b.add(f32({n, 4}), f32({0, 4})), {0, 4});
+  EXPECT_EQ(g.equalities.size(), 3u);
+}
+
+TEST_F(BuilderTest, RecordsEqualitiesOfComputedDims) {
+  f32({n});
+  expect_dims(b.add(f32({n + 1, 4}), f32({m, 4})), {m, 4});
+  ASSERT_EQ(g.equalities.size(), 1u);
+  EXPECT_NE(g.equalities[0].text.find("[N + 1,4] and [M,4]"), std::string::npos) << g.equalities[0].text;
+  expect_dims(b.add(f32({n * 2, 4}), f32({8, 4})), {8, 4});
+  EXPECT_EQ(g.equalities.size(), 2u);
+  b.add(f32({n * 2, 4}), f32({8, 4}));
   EXPECT_EQ(g.equalities.size(), 2u) << "the same equality is recorded once";
 }
 
