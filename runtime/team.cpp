@@ -62,6 +62,7 @@ void* Team::thread_entry(void* argument) {
 void Team::start() {
   if (start_failed_ || int(threads_.size()) == size_ - 1) return;
   SignalBlock block;
+  if (sched_getaffinity(0, sizeof allowed_, &allowed_) != 0) CPU_ZERO(&allowed_);
   while (int(threads_.size()) < size_ - 1) {
     auto worker = std::make_unique<Worker>(Worker{this, int(threads_.size()) + 1});
     pthread_t thread;
@@ -78,6 +79,18 @@ void Team::start() {
   }
 }
 
+// A worker that waits for the leader's own core does not take part, and schedulers leave it there for long: under a
+// real-time class until something else happens on another core, else as long as that one has work of others.
+void Team::keep_apart() {
+  const int cpu = sched_getcpu();
+  if (cpu == leader_cpu_ || cpu < 0 || cpu >= CPU_SETSIZE) return;
+  leader_cpu_ = cpu;
+  cpu_set_t others = allowed_;
+  CPU_CLR(size_t(cpu), &others);
+  if (CPU_COUNT(&others) < int(threads_.size())) return;
+  for (pthread_t thread : threads_) pthread_setaffinity_np(thread, sizeof others, &others);
+}
+
 void Team::wake_sleepers() {
   if (sleepers_.load() == 0) return;
   bell_.fetch_add(1);
@@ -87,6 +100,7 @@ void Team::wake_sleepers() {
 void Team::wake() {
   if (size_ == 1) return;
   start();
+  keep_apart();
   wake_sleepers();
 }
 
@@ -115,6 +129,7 @@ int32_t Team::run(const HostInvocation& invocation, void* const* buffers, const 
 
 void Team::split(const HostInvocation& invocation, void* const* buffers, const int64_t* dims, void* scratch) {
   start();
+  keep_apart();
   const int64_t per_worker =
       std::clamp(int64_t(invocation.cost_ns / (chunk_ns * size_)), int64_t{1}, max_chunks_per_worker);
   const int64_t grain = std::max<int64_t>(invocation.grain, 1);

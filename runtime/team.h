@@ -3,12 +3,13 @@
 // The leader (the dispatcher thread) is a member: it publishes a job, works on it, and waits only for workers that
 // joined. Indices are claimed in chunks; every worker begins in its own part of the grid and then helps in others', so
 // neighbouring launches touch the same data on the same core and a descheduled worker delays one chunk. Idle workers
-// spin for a bounded time and then sleep.
+// spin for a bounded time and then sleep. They keep off the core that the leader is on.
 //
 //   Team team(4, 20'000);
 //   int32_t code = team.run(invocation, buffers, dims, my_scratch);
 #pragma once
 #include <pthread.h>
+#include <sched.h>
 
 #include <atomic>
 #include <cstdint>
@@ -54,6 +55,7 @@ class Team {
   struct Worker;
 
   void start();
+  void keep_apart();
   bool worthwhile(const HostInvocation& invocation);
   void split(const HostInvocation& invocation, void* const* buffers, const int64_t* dims, void* scratch);
   void work(int member, void* scratch);
@@ -67,6 +69,8 @@ class Team {
   const int64_t spin_nanoseconds_;
   std::vector<pthread_t> threads_;
   bool start_failed_ = false;
+  cpu_set_t allowed_{};   // where the threads may run at all, as far as was known when they started
+  int leader_cpu_ = -1;   // that the workers keep off
   double missed_ns_ = 0;  // work of launches that were too small to wake the team for
 
   Job job_;

@@ -29,6 +29,7 @@ std::vector<Expr> distinct_nodes(const Expr& e, Kind kind) {
 }
 
 constexpr int64_t prefetch_bytes = 8192;
+constexpr double streaming = 4;           // how much faster panels come than Target's guess of memory
 constexpr int64_t rows_at_the_end = 4;    // of tiles behind the last whole one, when the rows are counted at run time
 constexpr int64_t most_edge_copies = 48;  // keeps code, and the time to compile it, bounded
 
@@ -691,6 +692,10 @@ class TileBuilder {
     if (row_.var) points = points * expr::ceil_div(row_.extent, step) * step;
     lowered.launches.push_back(
         finish_kernel(*tile_.program, name, real, code, points, tile_cost(tile_, shape_, target_), more));
+    // Weights come from memory, a model's are more than caches hold.
+    double packed_bytes = 0;
+    for (const PackedOperand& p : packed_) packed_bytes += typical_bytes(*p.panels.buffer);
+    lowered.launches.front().least_ns = packed_bytes / (target_.bytes_per_ns * streaming);
     for (const PackedOperand& p : packed_) lowered.packed.push_back(p.panels);
     if (tile_.quads) lowered.packed.push_back({tile_.quads->activation, tile_.quads->activation_words, nullptr});
     return lowered;

@@ -22,6 +22,7 @@ struct LoweredKernel {
   Expr scratch_bytes = 0;
   Expr points = 1;          // units of work in the whole grid, such as multiply-adds
   double ns_per_point = 0;  // on one core
+  double least_ns = 0;      // however few the points: what is read in full takes that long
 };
 
 // Where the Scratch buffers of a body lie in the worker's scratch memory: byte offsets, 64-byte aligned, in the order

@@ -2,6 +2,7 @@
 #include "runtime/team.h"
 
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -156,6 +157,36 @@ TEST(Team, HooksRunOncePerWorkerAndAroundInlineScopes) {
   for (int i = 0; i < 10; ++i) team.run(job, nullptr, nullptr, nullptr);
   EXPECT_EQ(wrong, 0);
   EXPECT_LE(entered, 2);
+}
+
+TEST(Team, WorkersKeepOffTheCoreOfTheLeader) {
+  cpu_set_t allowed;
+  ASSERT_EQ(sched_getaffinity(0, sizeof allowed, &allowed), 0);
+  if (CPU_COUNT(&allowed) < 2) GTEST_SKIP() << "needs two cores";
+  Team team(2, 20'000);
+  const auto leader = std::this_thread::get_id();
+  std::atomic<int> shared{0}, helped{0}, here{-1};
+  auto job = invocation(64, 1e6, [&](void* const*, const int64_t*, void*, int64_t, int64_t) {
+    if (std::this_thread::get_id() != leader) {
+      ++helped;
+      if (sched_getcpu() == here) ++shared;
+    }
+    std::this_thread::sleep_for(std::chrono::microseconds(50));
+    return 0;
+  });
+  team.run(job, nullptr, nullptr, nullptr);
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(size_t(cpu), &allowed)) continue;
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(size_t(cpu), &one);
+    ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+    here = cpu;
+    for (int i = 0; i < 20; ++i) ASSERT_EQ(team.run(job, nullptr, nullptr, nullptr), 0);
+  }
+  sched_setaffinity(0, sizeof allowed, &allowed);
+  EXPECT_EQ(shared, 0);
+  EXPECT_GT(helped, 0);
 }
 
 TEST(Team, SleepsWhenIdleAndWakesAgain) {

@@ -51,6 +51,7 @@ class JitKernel final : public runtime::Kernel {
         scratch_bytes_(kernel.scratch_bytes),
         points_(kernel.points),
         ns_per_point_(kernel.ns_per_point),
+        least_ns_(kernel.least_ns),
         function_(reinterpret_cast<runtime::KernelFunction>(function)),
         code_(std::move(code)) {}
 
@@ -62,7 +63,8 @@ class JitKernel final : public runtime::Kernel {
     for (const tensor::Axis& axis : grid_)
       invocation->grid *= std::max<int64_t>(0, expr::evaluate(axis.extent, values));
     invocation->scratch_bytes = expr::evaluate(scratch_bytes_, values);
-    invocation->cost_ns = ns_per_point_ * double(expr::evaluate(points_, values));
+    const auto points = double(expr::evaluate(points_, values));
+    invocation->cost_ns = points > 0 ? std::max(least_ns_, ns_per_point_ * points) : 0;
     double index_ns = invocation->cost_ns / double(std::max<int64_t>(1, invocation->grid));
     invocation->grain = std::max<int64_t>(1, int64_t(chunk_ns / std::max(index_ns, 1.0)));
     return invocation;
@@ -73,7 +75,7 @@ class JitKernel final : public runtime::Kernel {
   std::vector<expr::VarPtr> symbols_;
   std::vector<tensor::Axis> grid_;
   expr::Expr scratch_bytes_, points_;
-  double ns_per_point_;
+  double ns_per_point_, least_ns_;
   runtime::KernelFunction function_;
   std::shared_ptr<JitCode> code_;
 };
