@@ -95,4 +95,10 @@ int usable_cpus() {
   return quota > 0 ? std::clamp(int(std::ceil(quota)), 1, cpus) : cpus;
 }
 
+int thread_count(const Settings& settings) { return settings.num_threads > 0 ? settings.num_threads : usable_cpus(); }
+
+int cores_per_run(const Settings& settings) {
+  return settings.optimization == Optimization::HighThroughput ? 1 : thread_count(settings);
+}
+
 }  // namespace sardonyx::runtime

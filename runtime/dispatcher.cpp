@@ -1,6 +1,7 @@
 #include "runtime/dispatcher.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -19,12 +20,8 @@ namespace sardonyx::runtime {
 struct Dispatcher::Core {
   explicit Core(const Settings& settings)
       : spin_nanoseconds(settings.spin_microseconds * 1000),
-        threads_wanted(settings.optimization == Optimization::HighThroughput ? thread_count(settings) : 1),
-        team(settings.optimization == Optimization::HighThroughput ? 1 : thread_count(settings), spin_nanoseconds) {}
-
-  static int thread_count(const Settings& settings) {
-    return settings.num_threads > 0 ? settings.num_threads : usable_cpus();
-  }
+        threads_wanted(thread_count(settings) / cores_per_run(settings)),
+        team(cores_per_run(settings), spin_nanoseconds) {}
 
   void push(Task* task) {
     std::lock_guard lock(mutex);
@@ -64,6 +61,21 @@ struct Dispatcher::Core {
     }
   }
 
+  // One thread per core, where there are as many: schedulers may leave several on one while others are free.
+  void spread() {
+    cpu_set_t allowed;
+    if (threads.size() < 2 || sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    if (CPU_COUNT(&allowed) != int(threads.size())) return;
+    size_t cpu = 0;
+    for (pthread_t thread : threads) {
+      while (!CPU_ISSET(cpu, &allowed)) ++cpu;
+      cpu_set_t one;
+      CPU_ZERO(&one);
+      CPU_SET(cpu++, &one);
+      pthread_setaffinity_np(thread, sizeof one, &one);
+    }
+  }
+
   // False when no thread serves the queue and none can be created.
   bool ensure_threads(const std::shared_ptr<Core>& self) {
     if (started.load(std::memory_order_acquire)) return true;
@@ -84,6 +96,7 @@ struct Dispatcher::Core {
       log(LogLevel::Warning, "no thread could be created; runs execute on the calling thread");
       return false;
     }
+    spread();
     process = getpid();
     started.store(true, std::memory_order_release);
     return true;

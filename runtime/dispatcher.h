@@ -1,6 +1,7 @@
 // The queue of ready runs and the threads that serve it.
 //
-// One dispatcher thread leads the whole team (low latency), or one thread per core works alone (high throughput).
+// One dispatcher thread leads the whole team (low latency), or one thread per core works alone (high throughput): then
+// as many runs, of one or several sessions, execute at the same time, each on its core.
 // Threads start with the first task. A task blocks on nothing but its own computation, which includes devices inside If
 // and Loop: what waits for an event or otherwise for a device is not here yet (see session.cpp).
 #pragma once

@@ -42,7 +42,7 @@ class Invocation {
 // A kernel that the host's own cores run.
 class HostInvocation : public Invocation {
  public:
-  // Smallest sensible number of grid indices per claimed chunk.
+  // Smallest sensible number of grid indices per claimed chunk; the last may have fewer.
   int64_t grain = 1;
   // Thread-safe for disjoint ranges. noexcept: failures are return codes (KernelError).
   virtual int32_t run(void* const* buffers, const int64_t* dims, void* scratch, int64_t begin,

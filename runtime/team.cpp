@@ -105,7 +105,9 @@ void Team::wake() {
 }
 
 bool Team::worthwhile(const HostInvocation& invocation) {
-  if (size_ == 1 || invocation.grid <= invocation.grain || invocation.cost_ns <= awake_threshold_ns) return false;
+  if (size_ == 1 || invocation.grid < 2 * invocation.grain || invocation.grid < 2 ||
+      invocation.cost_ns <= awake_threshold_ns)
+    return false;
   const bool awake = !threads_.empty() && sleepers_.load(std::memory_order_relaxed) == 0;
   if (awake || invocation.cost_ns > asleep_threshold_ns) {
     missed_ns_ = 0;
@@ -132,10 +134,10 @@ void Team::split(const HostInvocation& invocation, void* const* buffers, const i
   keep_apart();
   const int64_t per_worker =
       std::clamp(int64_t(invocation.cost_ns / (chunk_ns * size_)), int64_t{1}, max_chunks_per_worker);
-  const int64_t grain = std::max<int64_t>(invocation.grain, 1);
-  const int64_t pieces = per_worker * size_;
-  const int64_t wanted = (invocation.grid + pieces - 1) / pieces;
-  const int64_t chunk = (wanted + grain - 1) / grain * grain;
+  // As many pieces for each, unless they would be smaller than the grain.
+  const int64_t most = invocation.grid / std::max<int64_t>(invocation.grain, 1);
+  const int64_t pieces = std::min(per_worker * size_, most < size_ ? most : most / size_ * size_);
+  const int64_t chunk = (invocation.grid + pieces - 1) / pieces;
   const int64_t chunks = (invocation.grid + chunk - 1) / chunk;
   const int lanes = int(std::min<int64_t>(std::min(size_, max_lanes), chunks));
   job_ = {&invocation, buffers, dims, invocation.grid, chunk, lanes};

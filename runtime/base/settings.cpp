@@ -37,6 +37,10 @@ constexpr NamedValue log_levels[] = {
 };
 constexpr NamedValue policies[] = {
     {"auto", int(Policy::Auto)}, {"codegen", int(Policy::Codegen)}, {"library", int(Policy::Library)}};
+constexpr NamedValue optimizations[] = {{"throughput", int(Optimization::HighThroughput)},
+                                        {"latency", int(Optimization::LowLatency)},
+                                        {"power", int(Optimization::LowPower)},
+                                        {"delay", int(Optimization::LowDelay)}};
 constexpr NamedValue switches[] = {{"0", 0}, {"1", 1}};
 
 // Each returns false when the text is malformed, and leaves the settings alone then.
@@ -53,6 +57,11 @@ bool set_threads(Settings& settings, const std::string& text) {
 bool set_policy(Settings& settings, const std::string& text) {
   const auto value = parse_name(text, policies);
   if (value) settings.policy = Policy(*value);
+  return value.has_value();
+}
+bool set_optimization(Settings& settings, const std::string& text) {
+  const auto value = parse_name(text, optimizations);
+  if (value) settings.optimization = Optimization(*value);
   return value.has_value();
 }
 bool set_spin(Settings& settings, const std::string& text) {
@@ -85,6 +94,7 @@ constexpr Variable variables[] = {
     {"SARDONYX_NUM_THREADS", set_threads},
     {"SARDONYX_POLICY", set_policy},
     {"SARDONYX_EXACT", set_switch<&Settings::exact>},
+    {"SARDONYX_OPTIMIZATION", set_optimization},
     {"SARDONYX_DEVICES", set_text<&Settings::devices>},
     {"SARDONYX_PLACEMENT", set_text<&Settings::placement>},
     {"SARDONYX_STRICT", set_switch<&Settings::strict>},
@@ -133,8 +143,12 @@ const std::vector<SettingDoc>& setting_docs() {
       {"SARDONYX_POLICY", "ONNXX_BACKEND_PROPERTY_POLICY", "auto (0), codegen (1), library (2)",
        "which kernels may be chosen: the cheapest by the cost model, generated code first, vendor library first"},
       {"SARDONYX_EXACT", "ONNXX_BACKEND_PROPERTY_EXACT", "0 or 1",
-       "1: every sum is over its own products; no Winograd convolutions, whose error is a few times that of direct sums"},
-      {"", "ONNXIFI_BACKEND_PROPERTY_OPTIMIZATION", "0 to 3", "throughput, latency (default), power or delay"},
+       "1: every sum is over its own products; no Winograd convolutions, whose error is a few times that of direct "
+       "sums"},
+      {"SARDONYX_OPTIMIZATION", "ONNXIFI_BACKEND_PROPERTY_OPTIMIZATION",
+       "throughput (0), latency (1), power (2), delay (3)",
+       "throughput: every thread executes runs of its own on a core of its own, so many at a time; all others (latency "
+       "is the default): the threads share each run"},
       {"SARDONYX_DEVICES", "", "comma-separated names, e.g. opencl:1,cpu,hetero",
        "which devices are listed, and their order: a backend's name stands for all its devices, with :N for its N-th, "
        "counted from 0; hetero is all of them together"},

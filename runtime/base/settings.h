@@ -23,8 +23,8 @@ struct Settings {
   int num_threads = 0;                     // SARDONYX_NUM_THREADS; 0: min(affinity mask, cgroup quota)
   Policy policy = Policy::Auto;            // SARDONYX_POLICY: auto|codegen|library
   bool exact = false;                      // SARDONYX_EXACT=1: sums are direct, no fast convolution algorithms
-  Optimization optimization = Optimization::LowLatency;
-  std::string devices;             // SARDONYX_DEVICES: filter and order, e.g. "opencl:1,cpu"
+  Optimization optimization = Optimization::LowLatency;  // SARDONYX_OPTIMIZATION: throughput|latency|power|delay
+  std::string devices;                                   // SARDONYX_DEVICES: filter and order, e.g. "opencl:1,cpu"
   std::string placement;           // SARDONYX_PLACEMENT: "pattern=device;..." over node names, first match counts
   bool strict = false;             // SARDONYX_STRICT=1: refuse what the wanted device cannot run
   std::string plugins;             // SARDONYX_PLUGINS: absolute paths, colons between them

@@ -214,6 +214,52 @@ TEST(Dispatch, ThreadsSubmitToOneSession) {
   }
 }
 
+TEST(Dispatch, RunsExecuteAtTheSameTimeWhenThroughputCounts) {
+  Settings s = settings(2);
+  s.optimization = Optimization::HighThroughput;
+  auto context = Context::create(s);
+  // Each run of either session waits, for a while, until one of the other is under way.
+  std::atomic<int> inside{0}, together{0}, threads_of_run{0};
+  const auto meet = kernel(
+      "meet",
+      [&](void* const* b, const int64_t*, void*, int64_t begin, int64_t end) {
+        ++inside;
+        const auto start = Clock::now();
+        while (inside < 2 && microseconds(start) < 1e6) std::this_thread::yield();
+        together += inside == 2;
+        std::this_thread::sleep_for(std::chrono::milliseconds(2));
+        --inside;
+        if (begin != 0 || end != 8) ++threads_of_run;  // the run was split
+        for (int64_t i = begin; i < end; ++i) static_cast<float*>(b[1])[i] = static_cast<float*>(b[0])[i] + 1;
+        return 0;
+      },
+      1e5);
+  TestProgram programs[2];
+  std::shared_ptr<Session> sessions[2];
+  for (int i = 0; i < 2; ++i) {
+    TestProgram& t = programs[i];
+    const DimId n = t.input_dim(0, 0, "n");
+    t.launch(meet, {t.input("x", {n})}, {t.output("y", {n})}, {n});
+    sessions[i] = t.session(context);
+  }
+  for (const auto& [first, second] : {std::pair{0, 1}, {0, 0}}) {
+    Values x(8, 3), a(8), b(8);
+    together = 0;
+    const auto bind = [&](int session, Values& y) {
+      return sessions[session]->bind(std::vector{host_tensor(x, {8})}, std::vector{host_tensor(y, {8})});
+    };
+    auto one = std::make_shared<Event>(), other = std::make_shared<Event>();
+    sessions[first]->submit(bind(first, a), nullptr, one);
+    sessions[second]->submit(bind(second, b), nullptr, other);
+    ASSERT_EQ(one->wait(), Status::Success);
+    ASSERT_EQ(other->wait(), Status::Success);
+    EXPECT_EQ(a, Values(8, 4));
+    EXPECT_EQ(b, Values(8, 4));
+    EXPECT_GE(together, 1) << "of sessions " << first << " and " << second;
+  }
+  EXPECT_EQ(threads_of_run, 0);
+}
+
 TEST(Dispatch, LargeLaunchesUseTheTeam) {
   TestProgram t;
   const DimId n = t.input_dim(0, 0, "n");

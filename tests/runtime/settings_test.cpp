@@ -42,6 +42,8 @@ TEST_F(SettingsTest, ReadsEveryVariable) {
   EXPECT_EQ(with("SARDONYX_NUM_THREADS", "3").num_threads, 3);
   EXPECT_EQ(with("SARDONYX_POLICY", "codegen").policy, Policy::Codegen);
   EXPECT_EQ(with("SARDONYX_POLICY", "library").policy, Policy::Library);
+  EXPECT_EQ(with("SARDONYX_OPTIMIZATION", "throughput").optimization, Optimization::HighThroughput);
+  EXPECT_EQ(with("SARDONYX_OPTIMIZATION", "delay").optimization, Optimization::LowDelay);
   EXPECT_EQ(with("SARDONYX_DEVICES", "cpu").devices, "cpu");
   EXPECT_EQ(with("SARDONYX_PLACEMENT", "*=cpu").placement, "*=cpu");
   EXPECT_TRUE(with("SARDONYX_STRICT", "1").strict);
@@ -79,6 +81,7 @@ TEST_F(SettingsTest, IgnoresMalformedValues) {
     EXPECT_EQ(with("SARDONYX_NUM_THREADS", bad).num_threads, 0) << bad;
   }
   EXPECT_EQ(with("SARDONYX_POLICY", "fastest").policy, Policy::Auto);
+  EXPECT_EQ(with("SARDONYX_OPTIMIZATION", "speed").optimization, Optimization::LowLatency);
   EXPECT_EQ(with("SARDONYX_LOG_LEVEL", "5").log_level, LogLevel::Warning);
   EXPECT_EQ(with("SARDONYX_SPIN_US", "1e3").spin_microseconds, 20);
   EXPECT_FALSE(with("SARDONYX_VERIFY", "yes").verify);

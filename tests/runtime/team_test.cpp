@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cmath>
+#include <mutex>
 #include <thread>
 
 #include "runtime/cpu_count.h"
@@ -53,18 +54,39 @@ TEST(Team, EveryIndexRunsExactlyOnce) {
   }
 }
 
-TEST(Team, ChunksAreMultiplesOfTheGrain) {
+TEST(Team, ChunksAreNoSmallerThanTheGrain) {
   Team team(4, 20'000);
   std::atomic<int> bad{0};
   auto job = invocation(
       1000, 1e6,
       [&](void* const*, const int64_t*, void*, int64_t begin, int64_t end) {
-        if (begin % 48 != 0 || (end % 48 != 0 && end != 1000)) ++bad;
+        if (end - begin < 48 && end != 1000) ++bad;
         return 0;
       },
       48);
   for (int i = 0; i < 50; ++i) ASSERT_EQ(team.run(job, nullptr, nullptr, nullptr), 0);
   EXPECT_EQ(bad, 0);
+}
+
+TEST(Team, FewPiecesAreSharedEvenly) {
+  Team team(2, 20'000);
+  std::mutex mutex;
+  std::vector<int64_t> sizes;
+  // Three grains would be two pieces for one member and one for the other.
+  auto job = invocation(
+      24, 6'000,
+      [&](void* const*, const int64_t*, void*, int64_t begin, int64_t end) {
+        std::lock_guard lock(mutex);
+        sizes.push_back(end - begin);
+        return 0;
+      },
+      8);
+  for (int i = 0; i < 100; ++i) {
+    sizes.clear();
+    team.wake();
+    ASSERT_EQ(team.run(job, nullptr, nullptr, nullptr), 0);
+    if (sizes.size() > 1) EXPECT_EQ(sizes, (std::vector<int64_t>{12, 12}));
+  }
 }
 
 TEST(Team, SmallLaunchesStayOnTheLeaderAndStartNoThread) {
@@ -262,6 +284,16 @@ TEST(Team, PrintsTheSpeedUpOfTwoThreads) {
     std::printf("launch of %6.1f us: %6.1f us on two threads (x %.2f)\n", alone, split, alone / split);
     EXPECT_LT(split, 1.2 * alone + 1) << "splitting never costs much";
   }
+}
+
+TEST(CpuCount, CoresShareARunUnlessThroughputCounts) {
+  Settings settings;
+  EXPECT_EQ(thread_count(settings), usable_cpus());
+  settings.num_threads = 3;
+  EXPECT_EQ(cores_per_run(settings), 3);
+  settings.optimization = Optimization::HighThroughput;
+  EXPECT_EQ(thread_count(settings), 3);
+  EXPECT_EQ(cores_per_run(settings), 1);
 }
 
 TEST(CpuCount, ReadsQuotasOfBothHierarchies) {
