@@ -154,7 +154,8 @@ class Sardonyx:
             return descriptors
 
         self.inputs = inputs  # the buffers stay in use
-        self.call("onnxSetGraphIO", self.graph, len(inputs), describe(inputs), len(outputs), describe(self.results))
+        self.descriptors = len(inputs), describe(inputs), len(outputs), describe(self.results)
+        self.call("onnxSetGraphIO", self.graph, *self.descriptors)
         self.input_fence = Fence(self.FENCE_TAG, 0, self.ready)
         self.output_fence = Fence(self.FENCE_TAG, 0, None)
         self.by_reference = ctypes.byref(self.input_fence), ctypes.byref(self.output_fence)
@@ -167,6 +168,22 @@ class Sardonyx:
         if self.fn.onnxWaitEvent(done):
             raise RuntimeError("the run failed")
         self.fn.onnxReleaseEvent(done)
+
+    def stream(self, inputs, outputs):
+        """A function that runs the graph on buffers of its own, from any thread."""
+        own = Sardonyx.__new__(Sardonyx)
+        own.fn, own.graph, own.ready = self.fn, self.graph, self.ready
+        own.bind([(name, value.copy()) for name, value in inputs], outputs)
+        fence = Fence(self.FENCE_TAG, 0, None)
+
+        def run():
+            own.call("onnxSetIOAndRunGraph", own.graph, *own.descriptors, ctypes.byref(fence))
+            done = ctypes.c_void_p(fence.event)
+            own.call("onnxWaitEvent", done)
+            own.call("onnxReleaseEvent", done)
+            return own.outputs()
+
+        return run
 
     def outputs(self):
         return [value for _, value in self.results]
@@ -194,6 +211,18 @@ class OnnxRuntime:
             self.binding.bind_input(name, "cpu", 0, value.dtype, value.shape, value.ctypes.data)
         for (name, _), value in zip(outputs, self.results):
             self.binding.bind_output(name, "cpu", 0, value.dtype, value.shape, value.ctypes.data)
+
+    def stream(self, inputs, outputs):
+        """A function that runs the session on buffers of its own, from any thread."""
+        own = OnnxRuntime.__new__(OnnxRuntime)
+        own.session = self.session
+        own.bind([(name, value.copy()) for name, value in inputs], outputs)
+
+        def run():
+            own.run()
+            return own.outputs()
+
+        return run
 
     def run(self):
         self.session.run_with_iobinding(self.binding)

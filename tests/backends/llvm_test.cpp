@@ -107,6 +107,29 @@ TEST(Llvm, NarrowTargets) {
   }
 }
 
+// A product reads all its weights, however few rows it has: its estimate decides whether cores share it.
+TEST(Llvm, FewRowsCostWhatReadingTheWeightsTakes) {
+  const int64_t n = 512, k = 1024;
+  const auto m = expr::make_var("M", {1, INT64_MAX, 1});
+  ProgramBuilder b;
+  Term x = b.input("x", DType::F32, {Expr(m), k}), w = b.input("w", DType::F32, {k, n});
+  b.output(b.reduce("c", tensor::Reduce::Sum, DType::F32, {Expr(m), n}, {k}, [=](const Index& o, const Index& i) {
+    return x.at({o[0], i[0]}) * w.at({i[0], o[1]});
+  }));
+  Problem problem{b.finish(), {false, true}};
+  problem.program.symbols = {m};
+  const tensor::Target target = cpu::host_target();
+  const sketch::Family* family = sketch::family_of("contraction");
+  const auto proposals = family->propose(problem, target, nullptr);
+  ASSERT_FALSE(proposals.empty());
+  const auto lowered = family->lower(problem, proposals.front().point, target);
+  const auto compiled = cpu::compile_kernels(std::get<Lowered>(lowered).launches, target, Settings{});
+  const auto cost = [&](int64_t rows) { return compiled.front()->prepare(std::vector<int64_t>{rows})->cost_ns; };
+  EXPECT_GT(cost(1), double(n * k * 4) / (target.bytes_per_ns * 10));
+  EXPECT_EQ(cost(1), cost(2));
+  EXPECT_GT(cost(1000), 10 * cost(1));
+}
+
 // A generous bound per kernel, so that an explosion is noticed.
 TEST(Llvm, CompileTimePerKernel) {
   auto list = kernels(40);
