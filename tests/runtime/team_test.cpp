@@ -85,7 +85,9 @@ TEST(Team, FewPiecesAreSharedEvenly) {
     sizes.clear();
     team.wake();
     ASSERT_EQ(team.run(job, nullptr, nullptr, nullptr), 0);
-    if (sizes.size() > 1) EXPECT_EQ(sizes, (std::vector<int64_t>{12, 12}));
+    if (sizes.size() > 1) {
+      EXPECT_EQ(sizes, (std::vector<int64_t>{12, 12}));
+    }
   }
 }
 
