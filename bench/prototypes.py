@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Generated kernels beside hand-written prototypes of the same layers, in one run.
 
-    prototypes.py --sources FOLDER [--build build] [--models FOLDER] [--rounds 3] [--only TEXT] [--json FILE]
+    prototypes.py --sources FOLDER [--build build] [--models FOLDER] [--rounds 3] [--only TEXT]
+                  [--weights cold] [--json FILE]
 
 FOLDER has programs of one file each, whose first lines name their compiler and options; they print a line per layer.
 They are built in a temporary folder. A round runs each program, then `bench_kernels` on the layers that it printed (or
@@ -16,9 +17,10 @@ import pathlib
 import re
 import statistics
 import subprocess
+import sys
 import tempfile
 
-CHEAPEST = 3  # candidates per layer that are measured
+CHEAPEST = 2  # candidates per layer that are measured
 PEAK = 267e9  # what the prototypes' percentages refer to, operations per second
 
 
@@ -168,14 +170,13 @@ class Ours:
             row.candidate = result[2]
 
 
-def print_table(results):
-    print(f"{'layer':42} {'weights':7} {'prototype':>10} {'ours':>10} {'best':>10} {'ratio':>6}  candidate")
+def print_table(results, file=sys.stdout):
     for result in results:
         times = [f"{result[key]:10.1f}" if key in result else f"{'-':>10}"
                  for key in ("prototype_us", "ours_us", "best_us")]
         ratio = f"{result['ratio']:6.2f}" if "ratio" in result else f"{'-':>6}"
         print(f"{result['layer']:42} {'cold' if result['cold'] else 'hot':7} {' '.join(times)} {ratio}  "
-              f"{result.get('candidate', '')}")
+              f"{result.get('candidate', '')}", file=file, flush=True)
 
 
 def main():
@@ -185,6 +186,7 @@ def main():
     parser.add_argument("--models", type=pathlib.Path, help="folder of models in ONNX's test layout")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", default="", help="rows whose name contains this text")
+    parser.add_argument("--weights", choices=("hot", "cold", "both"), default="both", help="from the cache, from memory")
     parser.add_argument("--programs", default=",".join(PROGRAMS), help="programs to run, by name")
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
@@ -196,12 +198,14 @@ def main():
             for name, program in programs.items():
                 text = subprocess.run([program], capture_output=True, text=True, check=True).stdout
                 for row, time in PROGRAMS[name](text):
-                    if arguments.only not in row.name:
+                    if arguments.only not in row.name or arguments.weights == ("hot" if row.cold else "cold"):
                         continue
                     row = rows.setdefault((row.name, row.cold), row)
                     row.theirs.append(time)
                     ours.measure(row)
+                    print_table([row.figures()], sys.stderr)  # progress
     results = [row.figures() for row in rows.values()]
+    print(f"{'layer':42} {'weights':7} {'prototype':>10} {'ours':>10} {'best':>10} {'ratio':>6}  candidate")
     print_table(results)
     if arguments.json:
         arguments.json.write_text(json.dumps(results, indent=1))
