@@ -33,7 +33,8 @@ bool layout_free(const Node& group) {
 // not. Nothing when the group has no such anchor or too few channels.
 std::optional<Layouts> window_layouts(const Node& group, int block) {
   const Node* anchor = anchor_of(group);
-  if (!anchor || (anchor->op != Op::conv && anchor->op != Op::pool)) return std::nullopt;
+  if (!anchor || (anchor->op != Op::conv && anchor->op != Op::conv_transpose && anchor->op != Op::pool))
+    return std::nullopt;
   auto blockable = [&](const graph::TensorType& type) {
     if (type.rank() != 4) return false;
     auto channels = expr::as_int(type.dims[1]);
@@ -41,7 +42,9 @@ std::optional<Layouts> window_layouts(const Node& group, int block) {
   };
   const graph::TensorType& image = anchor->operands[0]->type;
   bool pooled = anchor->op == Op::pool;
-  int64_t groups = pooled ? 1 : anchor->attrs<graph::ConvAttrs>().groups;
+  int64_t groups = pooled                   ? 1
+                   : anchor->op == Op::conv ? anchor->attrs<graph::ConvAttrs>().groups
+                                            : anchor->attrs<graph::ConvTransposeAttrs>().groups;
   bool depthwise =
       groups > 1 && expr::is_const(image.dims[1], groups) && expr::is_const(anchor->result()->type.dims[1], groups);
   bool block_image = blockable(image);

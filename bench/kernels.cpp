@@ -2,17 +2,19 @@
 // the vendor's library, over the same values. Prints a table, or JSON lines with --json.
 //
 //   bench_kernels conv:64,64,56,3 conv:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] product:128,3072,768 rows:128,3072,768 ...
-//   [--cold]
-//                 [--json]
+//                 softmax:ROWS,COLUMNS norm:ROWS,COLUMNS gelu:ROWS,COLUMNS
+//                 [--cold] [--json] [--only TEXT] [--cheapest N]
 //
 // `rows` is a product whose number of rows only the run knows.
 // `conv8` and `product8` are on codes of 8 bits, quantized again.
+// `norm` is the layer norm of a sum of two tensors. Of softmax, norm and gelu every element counts as one operation.
 //
 // --cold cycles through copies of the weights that no cache holds together, as a whole network does. A figure is the
 // best of several repetitions. GFLOP/s count multiplications of a direct sum, whatever the algorithm, and padding.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -40,6 +42,12 @@ namespace {
 
 constexpr double seconds_per_candidate = 0.15;
 constexpr int64_t cold_bytes = int64_t{96} << 20;
+
+struct Options {
+  bool cold = false, json = false;
+  std::string only;     // candidates whose names contain it
+  size_t cheapest = 0;  // so many of them, by estimate; 0: all
+};
 
 struct Layer {
   std::string name;
@@ -142,25 +150,50 @@ graph::Value* add_product(Layer& layer, const std::vector<int64_t>& n) {
   return b.add(y, b.constant(random_tensor({n[1]})));
 }
 
+// Maps of rows x columns.
+graph::Value* add_softmax(Layer& layer, const std::vector<int64_t>& n) {
+  graph::Builder b(*layer.graph);
+  layer.flops = double(n.at(0) * n.at(1));
+  return b.softmax(layer.graph->body().add_parameter({DType::F32, {n[0], n[1]}, {}}, "x"), 1);
+}
+
+graph::Value* add_norm(Layer& layer, const std::vector<int64_t>& n) {
+  graph::Builder b(*layer.graph);
+  layer.flops = double(n.at(0) * n.at(1));
+  const auto input = [&](const char* name) {
+    return layer.graph->body().add_parameter({DType::F32, {n[0], n[1]}, {}}, name);
+  };
+  graph::Value* sum = b.add(input("x"), input("residual"));
+  return b.layer_norm(sum, b.constant(random_tensor({n[1]})), b.constant(random_tensor({n[1]})), 1, 1e-5);
+}
+
+graph::Value* add_gelu(Layer& layer, const std::vector<int64_t>& n) {
+  graph::Builder b(*layer.graph);
+  layer.flops = double(n.at(0) * n.at(1));
+  graph::Value* x = layer.graph->body().add_parameter({DType::F32, {n[0], n[1]}, {}}, "x");
+  graph::Value* erf = b.unary(graph::UnaryFunction::Erf, b.mul(x, b.scalar_like(x, std::sqrt(0.5))));
+  return b.mul(b.mul(x, b.scalar_like(x, 0.5)), b.add(erf, b.scalar_like(x, 1)));
+}
+
 Layer make_layer(const std::string& text) {
   Layer layer;
   layer.name = text;
   layer.graph = std::make_unique<graph::Graph>();
   const size_t colon = text.find(':');
   const std::string kind = text.substr(0, colon);
-  const std::map<std::string, decltype(&add_convolution)> kinds = {{"conv", add_convolution},
-                                                                   {"conv8", add_convolution8},
-                                                                   {"product", add_product<false>},
-                                                                   {"product8", add_product8},
-                                                                   {"rows", add_product<true>}};
+  const std::map<std::string, decltype(&add_convolution)> kinds = {
+      {"conv", add_convolution},   {"conv8", add_convolution8}, {"product", add_product<false>},
+      {"gelu", add_gelu},          {"norm", add_norm},          {"product8", add_product8},
+      {"rows", add_product<true>}, {"softmax", add_softmax}};
   const auto add = kinds.find(kind);
   require(colon != std::string::npos && add != kinds.end(), Status::InvalidName, "'", text,
-          "' is no conv[8]:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]], product[8]:M,N,K or rows:M,N,K");
+          "' is no conv[8]:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]], product[8]:M,N,K, rows:M,N,K, softmax:M,N, norm:M,N or "
+          "gelu:M,N");
   layer.graph->set_outputs({add->second(layer, numbers(text.substr(colon + 1)))}, {"y"});
   passes::PassContext context;
   passes::run_passes(*layer.graph, passes::pipeline(), context);
   for (const auto& node : layer.graph->body().nodes())
-    if (node->op == graph::Op::fused && backends::anchor_of(*node)) layer.group = node.get();
+    if (node->op == graph::Op::fused) layer.group = node.get();
   check(layer.group != nullptr, "the layer became no group");
   return layer;
 }
@@ -269,29 +302,38 @@ double best_seconds(Subject& subject) {
   return best;
 }
 
-void measure(const Layer& layer, bool cold, bool json, const std::string& only) {
+std::string name_of(const Candidate& candidate) {
+  return candidate.family + (candidate.point.empty() ? "" : " " + backends::to_string(candidate.point));
+}
+
+void measure(const Layer& layer, const Options& options) {
   tensor::Target target = backends::devices().front().target;
   target.cores = 1;
   const runtime::KernelThreadScope scope;
-  for (const Candidate& candidate : candidates_of(layer, target)) {
-    const std::string name =
-        candidate.family + (candidate.point.empty() ? "" : " " + backends::to_string(candidate.point));
-    if (name.find(only) == std::string::npos) continue;
+  std::vector<Candidate> candidates;
+  for (Candidate& candidate : candidates_of(layer, target))
+    if (name_of(candidate).find(options.only) != std::string::npos) candidates.push_back(std::move(candidate));
+  if (options.cheapest > 0 && candidates.size() > options.cheapest) {
+    std::stable_sort(candidates.begin(), candidates.end(),
+                     [](const Candidate& a, const Candidate& b) { return a.cost_ns < b.cost_ns; });
+    candidates.resize(options.cheapest);
+  }
+  for (const Candidate& candidate : candidates) {
     const backends::Chosen chosen{layer.group, candidate};
     auto compiled = cpu::backend().compile({&chosen, 1}, target, Settings{});
     if (compiled[0].host) continue;
-    Subject subject(layer, candidate, std::move(compiled[0]), cold);
+    Subject subject(layer, candidate, std::move(compiled[0]), options.cold);
     const double seconds = best_seconds(subject), gflops = layer.flops / seconds * 1e-9;
     const double peak = target.flops_per_ns;
-    if (json) {
+    if (options.json) {
       const nlohmann::ordered_json line = {{"layer", layer.name},      {"candidate", candidate.family},
-                                           {"point", candidate.point}, {"cold", cold},
+                                           {"point", candidate.point}, {"cold", options.cold},
                                            {"us", seconds * 1e6},      {"estimate_us", candidate.cost_ns / 1e3},
                                            {"gflops", gflops},         {"share_of_peak", gflops / peak}};
       std::printf("%s\n", line.dump().c_str());
     } else {
       std::printf("%-28s %-58s %10.1f us %8.1f GFLOP/s %5.0f %%   estimate %10.1f us\n", layer.name.c_str(),
-                  name.c_str(), seconds * 1e6, gflops, 100 * gflops / peak, candidate.cost_ns / 1e3);
+                  name_of(candidate).c_str(), seconds * 1e6, gflops, 100 * gflops / peak, candidate.cost_ns / 1e3);
     }
     std::fflush(stdout);
   }
@@ -303,18 +345,19 @@ void measure(const Layer& layer, bool cold, bool json, const std::string& only) 
 int main(int argc, char** argv) {
   CLI::App app("Measures every candidate of a layer on one core");
   std::vector<std::string> layers;
-  std::string only;
-  bool cold = false, json = false;
-  app.add_option("layers", layers, "conv[8]:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] product[8]:M,N,K or rows:M,N,K")
+  sardonyx::bench::Options options;
+  app.add_option(
+         "layers", layers,
+         "conv[8]:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] product[8]:M,N,K rows:M,N,K softmax:M,N norm:M,N gelu:M,N")
       ->required();
-  app.add_option("--only", only, "candidates whose family and point contain this text");
-  app.add_flag("--cold", cold, "weights from memory");
-  app.add_flag("--json", json, "a JSON object per line");
+  app.add_option("--only", options.only, "candidates whose family and point contain this text");
+  app.add_option("--cheapest", options.cheapest, "so many candidates, by estimate; 0: all");
+  app.add_flag("--cold", options.cold, "weights from memory");
+  app.add_flag("--json", options.json, "a JSON object per line");
   CLI11_PARSE(app, argc, argv);
   try {
     sardonyx::on_compile_thread([&] {
-      for (const std::string& text : layers)
-        sardonyx::bench::measure(sardonyx::bench::make_layer(text), cold, json, only);
+      for (const std::string& text : layers) sardonyx::bench::measure(sardonyx::bench::make_layer(text), options);
     });
   } catch (const std::exception& error) {
     std::fprintf(stderr, "bench_kernels: %s\n", error.what());

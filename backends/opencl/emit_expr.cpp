@@ -344,6 +344,9 @@ Text Emitter::emit_call(const Expr& e) {
       return emit_round(e);
     case Function::Sqrt:
       return "sqrt(" + value_of(e->args[0]) + ")";
+    case Function::Scale:
+      return "ldexp(" + value_of(e->args[0]) + ", convert_" + type_name({DType::I32, e->type.lanes}) + "(" +
+             value_of(e->args[1]) + "))";
     case Function::Fma: {
       Text a = value_of(e->args[0]), b = value_of(e->args[1]), c = value_of(e->args[2]);
       return target_.fma ? "fma(" + a + ", " + b + ", " + c + ")" : "(" + a + " * " + b + " + " + c + ")";

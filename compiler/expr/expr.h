@@ -90,7 +90,8 @@ enum class Function : uint8_t {
   Fmod,
   IsNan,
   IsInf,
-  Fma,  // a * b + c, contracted where the target can
+  Scale,  // a * 2^b for an integral b, rounded once where the target can; of floats
+  Fma,    // a * b + c, contracted where the target can
   BitAnd,
   BitOr,
   BitXor,
@@ -101,8 +102,8 @@ enum class Function : uint8_t {
   // Reinterprets F32 <-> I32 and F64 <-> I64, and the byte of a mini float or small integer as U8 or I8; after
   // legalisation and math expansion, and where a primitive is about bits.
   Bits,
-  // Its argument: an index or a divisor that may be wrong although it reads no memory. Lowering checks what contains it,
-  // as it checks what contains a Load, and takes it away.
+  // Its argument: an index or a divisor that may be wrong although it reads no memory. Lowering checks what contains
+  // it, as it checks what contains a Load, and takes it away.
   Checked,
   ReduceAdd,
   ReduceMul,

@@ -1,5 +1,6 @@
 #include "compiler/expr/scalar.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -288,6 +289,8 @@ double float_function(Function function, double a, double b, double c, DType dty
         return std::pow(a, b);
       case Function::Fmod:
         return std::fmod(a, b);
+      case Function::Scale:
+        return std::isnan(b) ? b : std::ldexp(a, int(std::clamp(b, -4096.0, 4096.0)));
       case Function::Fma:
         return dtype == DType::F64 ? std::fma(a, b, c) : std::fma(float(a), float(b), float(c));
       default:
@@ -302,6 +305,7 @@ int function_arity(Function function) {
   switch (function) {
     case Function::Pow:
     case Function::Fmod:
+    case Function::Scale:
     case Function::BitAnd:
     case Function::BitOr:
     case Function::BitXor:

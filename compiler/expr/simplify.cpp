@@ -214,7 +214,8 @@ Expr Simplifier::simplify_call(const Expr& e) {
   if (integers) {
     bool has_value =
         e->function <= Function::Trunc ? true : e->function >= Function::Pow && e->function <= Function::Dot4;
-    if (!has_value || (e->function == Function::Fmod && value(1).int_value == 0)) return e;
+    if (!has_value || e->function == Function::Scale || (e->function == Function::Fmod && value(1).int_value == 0))
+      return e;
     return int_imm(integer_function(e->function, value(0).int_value, value(1).int_value, value(2).int_value, operand),
                    e->type.dtype);
   }

@@ -37,7 +37,6 @@ bool recognize_norm(graph::Graph& graph, PassContext& context);
 bool simplify(graph::Graph& graph, PassContext& context);
 bool eliminate_common(graph::Graph& graph, PassContext& context);
 bool eliminate_dead(graph::Graph& graph, PassContext& context);
-bool decompose(graph::Graph& graph, PassContext& context);
 bool fuse(graph::Graph& graph, PassContext& context);
 bool quantize(graph::Graph& graph, PassContext& context);
 

@@ -19,8 +19,6 @@ constexpr Pass norm_pass{"recognize_norm", "mean/variance chains become layer_no
 constexpr Pass simplify_pass{"simplify", "IEEE-safe algebraic identities", simplify};
 constexpr Pass cse_pass{"cse", "equal nodes become one", eliminate_common};
 constexpr Pass dce_pass{"dce", "nodes without uses disappear", eliminate_dead};
-constexpr Pass decompose_pass{"decompose", "composites that have no kernel of their own become primitives that have",
-                              decompose};
 constexpr Pass quantize_pass{"quantize", "contractions of dequantized operands become contractions of their codes",
                              quantize};
 constexpr Pass fuse_pass{"fuse", "group nodes around one anchor each", fuse};
@@ -35,8 +33,8 @@ void dump(const graph::Graph& graph, const PassContext& context, size_t number, 
 }  // namespace
 
 const std::vector<Pass>& all_passes() {
-  static const std::vector<Pass> passes = {canonicalize_pass, fold_pass, batch_norm_pass, norm_pass,     simplify_pass,
-                                           cse_pass,          dce_pass,  decompose_pass,  quantize_pass, fuse_pass};
+  static const std::vector<Pass> passes = {canonicalize_pass, fold_pass, batch_norm_pass, norm_pass, simplify_pass,
+                                           cse_pass,          dce_pass,  quantize_pass,   fuse_pass};
   return passes;
 }
 
@@ -49,7 +47,6 @@ const std::vector<Pass>& pipeline() {
       norm_pass,          // before canonicalize moves transposes
       canonicalize_pass,  //
       batch_norm_pass,    // needs folded scales
-      decompose_pass,     //
       simplify_pass,      // clean up what the last ones left
       fold_pass,          //
       cse_pass,           //

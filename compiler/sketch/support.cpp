@@ -49,6 +49,7 @@ double function_cost_ns(const Expr& x) {
     case Function::Ceil:
     case Function::Round:
     case Function::Trunc:
+    case Function::Scale:
     case Function::Fma:
     case Function::Dot4:
     case Function::IsNan:

@@ -117,21 +117,53 @@ std::optional<int64_t> group_size(const Axis& axis, const Expr& body) {
   return size > 1 && size < *extent && *extent % size == 0 ? std::optional(size) : std::nullopt;
 }
 
-// Gives groups an axis of their own, so that what the points of a group share is the same for a whole tile.
-void split_groups(Map& map, const Expr& body) {
-  for (size_t a = 0; a < map.axes.size(); ++a) {
-    const Axis whole = map.axes[a];
-    const auto size = group_size(whole, body);
-    if (!size) continue;
-    const Expr count = expr::simplify(whole.extent / *size);
-    const Axis group{loop_var(whole.var->name + "g", count), count}, inner{loop_var(whole.var->name, *size), *size};
-    const expr::Substitution at{{whole.var.get(), Expr(group.var) * *size + Expr(inner.var)}};
-    for (Map::Output& out : map.outputs) {
-      for (Expr& e : out.index) e = tensor::simplify_index(tensor::substitute_shared(e, at), {});
-      out.value = tensor::simplify_index(tensor::substitute_shared(out.value, at), {});
+// The factor by which a transposed convolution without overlap scales an axis: one load reads its variable by the
+// quotient alone, another by the remainder alone. Nothing for other axes.
+std::optional<int64_t> scale_of(const Axis& axis, const Expr& body) {
+  std::set<int64_t> quotients, remainders;
+  for (const Expr& load : loads_of(body)) {
+    std::set<int64_t> divided, left;
+    bool plain = false;
+    for (const Expr& index : load->args) {
+      expr::visit(index, [&](const Expr& x) {
+        plain = plain || (x->kind == Kind::Var && x->var == axis.var);
+        const bool split = (x->kind == Kind::Div || x->kind == Kind::Mod) && x->args[0]->kind == Kind::Var &&
+                           x->args[0]->var == axis.var;
+        if (split) (x->kind == Kind::Div ? divided : left).insert(expr::as_int(x->args[1]).value_or(0));
+        return !split;
+      });
     }
-    map.axes[a] = group;
-    map.axes.insert(map.axes.begin() + long(a) + 1, inner);
+    if (plain || (!divided.empty() && !left.empty())) return std::nullopt;
+    quotients.merge(divided);
+    remainders.merge(left);
+  }
+  const auto extent = constant(axis.extent);
+  if (quotients.size() != 1 || quotients != remainders || !extent) return std::nullopt;
+  const int64_t scale = *quotients.begin();
+  return scale > 1 && scale < *extent && *extent % scale == 0 ? std::optional(scale) : std::nullopt;
+}
+
+// Makes two axes of one, high * size + low; `low_outside` puts the low part in front of all others.
+void split_axis(Map& map, size_t a, int64_t size, bool low_outside) {
+  const Axis whole = map.axes[a];
+  const Expr count = expr::simplify(whole.extent / size);
+  const Axis high{loop_var(whole.var->name + "h", count), count}, low{loop_var(whole.var->name, size), size};
+  const expr::Substitution at{{whole.var.get(), Expr(high.var) * size + Expr(low.var)}};
+  for (Map::Output& out : map.outputs) {
+    for (Expr& e : out.index) e = tensor::simplify_index(tensor::substitute_shared(e, at), {});
+    out.value = tensor::simplify_index(tensor::substitute_shared(out.value, at), {});
+  }
+  map.axes[a] = high;
+  map.axes.insert(low_outside ? map.axes.begin() : map.axes.begin() + long(a) + 1, low);
+}
+
+// Gives groups an axis of their own, so that what the points of a group share is the same for a whole tile, and so the
+// taps of transposed convolutions.
+void split_axes(Map& map, const Expr& body) {
+  for (size_t a = 0; a < map.axes.size(); ++a) {
+    const auto group = group_size(map.axes[a], body), scale = group ? std::nullopt : scale_of(map.axes[a], body);
+    if (!group && !scale) continue;
+    split_axis(map, a, group ? *group : *scale, scale.has_value());
     ++a;
   }
 }
@@ -225,7 +257,7 @@ std::variant<TileProblem, Refusal> tile_problem(const Problem& problem) {
   Map map{fresh, stores};
   map.outputs.push_back({tile.result, own, tensor::substitute_shared(anchor->body, renamed)});
   map = collapse(map);
-  split_groups(map, map.outputs.back().value);
+  split_axes(map, map.outputs.back().value);
   for (const Axis& axis : map.axes)
     if (expr::is_const(axis.extent, 0)) return Refusal{"an axis has no points"};
   tile.axes = map.axes;

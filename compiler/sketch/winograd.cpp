@@ -66,8 +66,9 @@ double cost(const WinogradProblem& problem, const WinogradShape& shape, const Ta
   const double weights = products * ic * oc * 4, image = products * shape.tiles * ic * 4;
   const double last = weights < double(target.l3_bytes) / 2 ? 3 : 1;
   double memory = weights * (1 + (groups * images - 1) / last) / target.bytes_per_ns * 0.25;
-  if (image > double(target.l2_bytes) * 0.8)
-    memory += groups * images * image * panels / (target.bytes_per_ns * 3) * 0.3;
+  // What does not fit L2 beside them comes from the last cache for every panel.
+  const double beyond = std::max(0.0, image - double(target.l2_bytes) * 0.8);
+  memory += groups * images * beyond * panels / target.bytes_per_ns * 0.1;
   return images * (product + input + output) / ghz + memory;
 }
 

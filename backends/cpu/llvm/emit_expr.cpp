@@ -518,6 +518,36 @@ Emitter::Value* Emitter::emit_load(const Expr& e) {
   return from_memory(with_alias(gathered, e->buffer), type);
 }
 
+Emitter::Value* Emitter::emit_scale(const Expr& e, Value* a, Value* b) {
+  const bool single = e->type.dtype == DType::F32;
+  const int lanes = e->type.lanes, bits = lanes * bits_of(e->type.dtype);
+  llvm::Type* type = a->getType();
+  if (target_.vector_bytes == 64 && (bits == 512 || bits == 256 || bits == 128)) {
+    Value* all = llvm::Constant::getAllOnesValue(b_.getIntNTy(unsigned(std::max(lanes, 8))));
+    std::vector<Value*> args{a, b, llvm::PoisonValue::get(type), all};
+    if (bits == 512) args.push_back(b_.getInt32(4));  // the current rounding mode
+    const ID of_single = bits == 512   ? llvm::Intrinsic::x86_avx512_mask_scalef_ps_512
+                         : bits == 256 ? llvm::Intrinsic::x86_avx512_mask_scalef_ps_256
+                                       : llvm::Intrinsic::x86_avx512_mask_scalef_ps_128;
+    const ID of_double = bits == 512   ? llvm::Intrinsic::x86_avx512_mask_scalef_pd_512
+                         : bits == 256 ? llvm::Intrinsic::x86_avx512_mask_scalef_pd_256
+                                       : llvm::Intrinsic::x86_avx512_mask_scalef_pd_128;
+    return b_.CreateIntrinsic(single ? of_single : of_double, {}, args);
+  }
+  // Two factors, each a power of two whose exponent is put where it belongs, so that neither overflows.
+  const unsigned mantissa = single ? 23 : 52;
+  llvm::Type* integer =
+      single ? llvm::Type::getInt32Ty(type->getContext()) : llvm::Type::getInt64Ty(type->getContext());
+  if (lanes > 1) integer = llvm::FixedVectorType::get(integer, unsigned(lanes));
+  Value* n = b_.CreateFPToSI(b, integer);
+  Value* high = b_.CreateAShr(n, 1);
+  const auto power = [&](Value* exponent) {
+    Value* biased = b_.CreateAdd(exponent, llvm::ConstantInt::get(integer, single ? 127 : 1023));
+    return b_.CreateBitCast(b_.CreateShl(biased, mantissa), type);
+  };
+  return b_.CreateFMul(b_.CreateFMul(a, power(high)), power(b_.CreateSub(n, high)));
+}
+
 Emitter::Value* Emitter::emit_reduce(const Expr& e, Value* a) {
   bool is_f = float_dtype(e->type.dtype);
   llvm::Type* scalar = register_type(e->type);
@@ -578,6 +608,8 @@ Emitter::Value* Emitter::emit_call(const Expr& e) {
       ID id = llvm::Intrinsic::fmuladd;  // fused where the target can; fma would be a library call elsewhere
       return b_.CreateIntrinsic(id, {type}, {args[0], args[1], args[2]});
     }
+    case Function::Scale:
+      return emit_scale(e, args[0], args[1]);
     case Function::Dot4: {
       const int lanes = e->type.lanes;
       check(lanes == 16 || lanes == 8 || lanes == 4, "a dot product of bytes in ", lanes, " lanes");

@@ -49,6 +49,7 @@ class Emitter {
   Value* emit_cast(const Expr& e);
   Value* emit_load(const Expr& e);
   Value* emit_call(const Expr& e);
+  Value* emit_scale(const Expr& e, Value* a, Value* b);
   Value* emit_reduce(const Expr& e, Value* a);
   Value* convert(Value* v, expr::Type from, expr::Type to);
   Value* f32_from_bf16(Value* bits);

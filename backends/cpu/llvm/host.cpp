@@ -2,19 +2,33 @@
 #include <llvm/ADT/StringMap.h>
 #include <llvm/TargetParser/Host.h>
 #include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
+#include <string>
 
 #include "backends/cpu/llvm/compile.h"
+#include "runtime/base/strings.h"
 
 namespace sardonyx::cpu {
 
 namespace {
 
-int64_t cache_bytes(int name, int64_t fallback) {
-  long value = sysconf(name);
-  return value > 0 ? value : fallback;
+// Of the first core's cache for data, as the kernel sees it. The processor, which sysconf asks, tells the size of all
+// caches of a level in the whole machine where this one is virtual.
+int64_t cache_bytes(int level, int64_t fallback) {
+  for (int i = 0; i < 8; ++i) {
+    const auto read = [&](const char* name, auto& value) {
+      std::ifstream file(str("/sys/devices/system/cpu/cpu0/cache/index", i, "/", name));
+      return bool(file >> value);
+    };
+    int found = 0;
+    int64_t kibibytes = 0;
+    std::string type;
+    if (!read("level", found) || !read("type", type) || !read("size", kibibytes)) continue;
+    if (found == level && type != "Instruction" && kibibytes > 0) return kibibytes << 10;
+  }
+  return fallback;
 }
 
 backends::Target probe() {
@@ -30,9 +44,9 @@ backends::Target probe() {
   target.vector_bytes = wide ? 64 : has("avx2") && has("fma") ? 32 : 16;
   target.vector_registers = wide ? 32 : 16;
   target.byte_products = wide ? has("avx512vnni") : target.vector_bytes == 32 && has("avxvnni");
-  target.l1_bytes = cache_bytes(_SC_LEVEL1_DCACHE_SIZE, target.l1_bytes);
-  target.l2_bytes = cache_bytes(_SC_LEVEL2_CACHE_SIZE, target.l2_bytes);
-  target.l3_bytes = cache_bytes(_SC_LEVEL3_CACHE_SIZE, target.l3_bytes);
+  target.l1_bytes = cache_bytes(1, target.l1_bytes);
+  target.l2_bytes = cache_bytes(2, target.l2_bytes);
+  target.l3_bytes = cache_bytes(3, target.l3_bytes);
   cpu_set_t cpus;
   CPU_ZERO(&cpus);
   target.cores = sched_getaffinity(0, sizeof cpus, &cpus) == 0 ? CPU_COUNT(&cpus) : 1;

@@ -82,7 +82,19 @@ std::vector<TensorType> infer_conv_transpose(const Attributes& attributes, Types
   return {result};
 }
 
-// Gather form: output position o gets input i through tap k when i * stride - pad + k * dilation == o.
+// Whether every output position comes from one input position through one tap (up-sampling in U-Nets).
+bool without_overlap(const Window& window, const Exprs& input_dims, const Exprs& output_dims) {
+  const size_t rank = window.rank();
+  for (size_t i = 0; i < rank; ++i) {
+    if (window.dilations[i] != 1 || !expr::is_const(window.kernel[i], window.strides[i])) return false;
+    if (!expr::is_const(window.pads[i], 0) || !expr::is_const(window.pads[i + rank], 0)) return false;
+    if (!expr::prove_equal(input_dims[i + 2] * Expr(window.strides[i]), output_dims[i + 2])) return false;
+  }
+  return true;
+}
+
+// Gather form: output position o gets input i through tap k when i * stride - pad + k * dilation == o. Without overlap
+// these are quotient and remainder of o.
 std::vector<Term> express_conv_transpose(const Attributes& attributes, Terms operands, Types results,
                                          ProgramBuilder& program) {
   const auto& conv = as<ConvTransposeAttrs>(attributes);
@@ -92,13 +104,21 @@ std::vector<Term> express_conv_transpose(const Attributes& attributes, Terms ope
   const Exprs dims = results[0].dims;
   const Expr group_outputs = w.dims[1], group_inputs = expr::simplify(w.dims[0] / Expr(conv.groups));
   const bool grouped = conv.groups > 1;
+  const bool apart = without_overlap(window, x.dims, dims);
   Exprs extents{group_inputs};
-  extents.insert(extents.end(), window.kernel.begin(), window.kernel.end());
+  if (!apart) extents.insert(extents.end(), window.kernel.begin(), window.kernel.end());
   const Term result = program.reduce(
       "conv_transpose", tensor::Reduce::Sum, working, dims, extents, [=](const Index& out, const Index& in) {
         const Expr group = grouped ? out[1] / group_outputs : Expr(0);
         const Expr channel = grouped ? expr::simplify(group * group_inputs + in[0]) : in[0];
         Index source{out[0], channel}, tap{channel, grouped ? out[1] % group_outputs : out[1]};
+        if (apart) {
+          for (size_t i = 0; i < window.rank(); ++i) {
+            source.push_back(expr::simplify(out[i + 2] / Expr(window.strides[i])));
+            tap.push_back(expr::simplify(out[i + 2] % Expr(window.strides[i])));
+          }
+          return x.at(source) * w.at(tap);
+        }
         std::vector<Expr> inside;
         for (size_t i = 0; i < window.rank(); ++i) {
           const Expr stride(window.strides[i]);

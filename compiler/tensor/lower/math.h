@@ -1,6 +1,6 @@
 // Vector-friendly approximations as expressions. Each function takes and gives expressions of one type (F32 or F64 as
 // named, any number of lanes), is exact at infinities, zeros and NaN, and uses only arithmetic, comparisons, Select,
-// Fma and Bits.
+// Fma, Scale and Bits.
 #pragma once
 #include "compiler/expr/expr.h"
 
@@ -18,9 +18,9 @@ Expr abs(const Expr& x);
 Expr is_nan(const Expr& x);
 Expr sign_bit_of(const Expr& x);                          // Bool: negative or -0
 Expr copy_sign(const Expr& magnitude, const Expr& sign);  // magnitude must be non-negative
-// e^x = scale_high * scale_low * (1 + p): the parts before they are put together.
+// e^x = 2^n * (1 + p): the parts before they are put together; n is an integral float.
 struct Exponential {
-  Expr p, scale_high, scale_low;
+  Expr p, n;
 };
 Exponential exponential_parts(const Expr& clamped);
 // Both in F32 and F64.

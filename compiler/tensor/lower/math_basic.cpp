@@ -22,11 +22,8 @@ Expr with_lanes(const Expr& scalar, const Expr& like) {
 Expr bits(const Expr& x) { return expr::call(Function::Bits, {x}); }
 
 int mantissa_bits(const Expr& x) { return single(x) ? 23 : 52; }
-int exponent_bias(const Expr& x) { return single(x) ? 127 : 1023; }
+Expr scale(const Expr& x, const Expr& n) { return expr::call(Function::Scale, {x, n}); }
 
-Expr shift_left(const Expr& i, int64_t n) {
-  return expr::call(Function::ShiftLeft, {i, with_lanes(expr::int_imm(n, i->type.dtype), i)});
-}
 Expr shift_right(const Expr& i, int64_t n) {
   return expr::call(Function::ShiftRight, {i, with_lanes(expr::int_imm(n, i->type.dtype), i)});
 }
@@ -60,26 +57,20 @@ Expr copy_sign(const Expr& magnitude, const Expr& sign) {
   return bits(expr::call(Function::BitOr, {bits(magnitude), sign_bits}));
 }
 
-// Adding 1.5 * 2^mantissa rounds to an integer and leaves it in the low bits. The scale is split in two so that results
-// near overflow and denormals come out right. ln 2 is split so that n * high is exact without a fused multiply-add.
+// Adding 1.5 * 2^mantissa rounds to an integer. ln 2 is split so that n * high is exact without a fused multiply-add.
 Exponential exponential_parts(const Expr& x) {
   bool f32 = single(x);
   double magic = f32 ? 12582912.0 : 6755399441055744.0;
   Expr shifted = fma(x, constant(1.4426950408889634, x), constant(magic, x));
-  Expr n_float = shifted - constant(magic, x);
-  Expr n = bits(shifted) - bits(constant(magic, x));
-  Expr minus_n = -n_float;
+  Expr n = shifted - constant(magic, x);
+  Expr minus_n = -n;
   Expr r = fma(minus_n, constant(f32 ? 0.693115234375 : 0.6931471803691238, x), x);
   r = fma(minus_n, constant(f32 ? 3.1946184945309415e-05 : 1.9082149292705877e-10, x), r);
   Expr q = f32 ? polynomial(r, {0.50000000134802203, 0.16666666681639236, 0.041666464781338293, 0.0083333109094951285,
                                 0.0013933665971142648, 0.00019891008564800321})
                : polynomial(r, {1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880,
                                 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800});
-  Expr p = fma(r * r, q, r);
-  Expr high = shift_right(n, 1);
-  Expr bias = int_constant(exponent_bias(x), x);
-  int m = mantissa_bits(x);
-  return {p, bits(shift_left(high + bias, m)), bits(shift_left((n - high) + bias, m))};
+  return {fma(r * r, q, r), n};
 }
 
 Expr exp(const Expr& x) {
@@ -87,7 +78,7 @@ Expr exp(const Expr& x) {
   // Beyond these bounds the result is 0 or infinity anyway; min and max keep a NaN.
   Expr clamped = expr::min(expr::max(x, constant(f32 ? -105.0 : -746.0, x)), constant(f32 ? 89.0 : 710.0, x));
   Exponential e = exponential_parts(clamped);
-  return (e.p * e.scale_high + e.scale_high) * e.scale_low;
+  return scale(constant(1, x) + e.p, e.n);
 }
 
 Expr expm1(const Expr& x) {
@@ -96,9 +87,9 @@ Expr expm1(const Expr& x) {
   Exponential e = exponential_parts(clamped);
   // s (1 + p) - 1 without cancellation; the tiny arguments keep their sign of zero through p.
   Expr one = constant(1, x);
-  Expr scale = e.scale_high * e.scale_low;
-  Expr small = fma(scale, e.p, scale - one);
-  Expr large = (e.p * e.scale_high + e.scale_high) * e.scale_low - one;
+  Expr power = scale(one, e.n);
+  Expr small = fma(power, e.p, power - one);
+  Expr large = scale(one + e.p, e.n) - one;
   Expr result = expr::select(clamped > constant(f32 ? 80.0 : 700.0, x), large, small);
   return expr::select(x == constant(0, x), x, result);
 }
@@ -170,7 +161,7 @@ Expr erf(const Expr& x) {
         a, {-0.00032864658196698988, 1.1302712242393529, 0.6317559743229314, 0.11015112892991177, -0.026464327661464924,
             0.0047757681168686169, -0.00060045843557074863, 4.6514451333164766e-05, -1.661370006290974e-06});
     Exponential e = exponential_parts(-g);
-    far = one - (e.p + one) * (e.scale_high * e.scale_low);
+    far = one - scale(one + e.p, e.n);
   } else {
     near = a * polynomial(square, {1.1283791670955126, -0.37612638903183754, 0.11283791670955121, -0.02686617064512984,
                                    0.0052239776254232985, -0.00085483270219348297, 0.00012055332902888736,
@@ -186,8 +177,7 @@ Expr erf(const Expr& x) {
                        -2.3893874634747922e-07, -2.5925894581233316e-08});
     far = one - q * exp(-square);
   }
-  Expr result = expr::select(a <= one, near, far);
-  return expr::select(is_nan(x), x, copy_sign(result, x));
+  return copy_sign(expr::select(a <= one, near, far), x);  // a NaN takes the second
 }
 
 }  // namespace sardonyx::tensor::math

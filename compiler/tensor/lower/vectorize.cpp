@@ -112,8 +112,9 @@ class Vectorizer {
     return expr::rebuild(e, std::move(args));
   }
 
-  // Free of loads and other types inside, so that linear_in may look at it.
+  // Where lanes differ it is free of loads and other types, so that linear_in may look at it.
   bool affine(const Expr& e) {
+    if (!varies(e)) return true;
     if (auto found = affine_.find(e.get()); found != affine_.end()) return found->second;
     bool result = e->kind != Kind::Load && e->kind != Kind::Call && e->kind != Kind::Cast && e->kind != Kind::Select;
     for (const Expr& a : e->args) result = result && affine(a);

@@ -151,6 +151,30 @@ TEST(ConvTranspose, SpreadsInputs) {
   expect_tensor(z[0], DType::F32, {1, 1, 3}, {2, 13, 20});
 }
 
+// Kernel and stride are equal: every output comes from one input.
+TEST(ConvTranspose, WithoutOverlap) {
+  ConvTransposeAttrs attributes;
+  attributes.strides = {2, 3};
+  attributes.dilations = {1, 1};
+  attributes.pads = {0, 0, 0, 0};
+  attributes.out_dims = {4, 6};
+  attributes.groups = 2;
+  const Tensor x = ramp({2, 4, 2, 2}, -3), w = ramp({4, 3, 2, 3}, 1, 0.5);
+  std::vector<double> expected;
+  for (int64_t n = 0; n < 2; ++n)
+    for (int64_t m = 0; m < 6; ++m)
+      for (int64_t i = 0; i < 4; ++i)
+        for (int64_t j = 0; j < 6; ++j) {
+          double sum = 0;
+          for (int64_t c = m / 3 * 2; c < m / 3 * 2 + 2; ++c)
+            sum += x.as_double(((n * 4 + c) * 2 + i / 2) * 2 + j / 3) *
+                   w.as_double(((c * 3 + m % 3) * 2 + i % 2) * 3 + j % 3);
+          expected.push_back(sum);
+        }
+  const auto y = run({x, w}, [&](Builder& b, Values v) { return Values{b.conv_transpose(v[0], v[1], attributes)}; });
+  expect_tensor(y[0], DType::F32, {2, 6, 4, 6}, expected);
+}
+
 TEST(ConvTranspose, GroupsAndDilations) {
   ConvTransposeAttrs attributes;
   attributes.strides = {1};

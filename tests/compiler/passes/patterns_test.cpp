@@ -97,35 +97,5 @@ TEST(RecognizeNorm, LeavesLookalikes) {
   EXPECT_EQ(graph::to_string(graph), before);
 }
 
-struct Transposed {
-  Dims x, w;
-  graph::Ints strides, pads, out;
-  bool decomposed;
-};
-
-TEST(Decompose, TransposedConvolutionsWithoutOverlap) {
-  const Transposed rows[] = {
-      {{2, 3, 4, 5}, {3, 6, 2, 2}, {2, 2}, {0, 0, 0, 0}, {8, 10}, true},
-      {{1, 4, 7}, {4, 2, 3}, {3}, {0, 0}, {21}, true},
-      {{1, 2, 2, 3, 2}, {2, 3, 2, 1, 3}, {2, 1, 3}, {0, 0, 0, 0, 0, 0}, {4, 3, 6}, true},
-      {{1, 3, 4, 4}, {3, 6, 3, 3}, {2, 2}, {0, 0, 0, 0}, {9, 9}, false},  // windows overlap
-      {{1, 3, 4, 4}, {3, 6, 2, 2}, {2, 2}, {1, 1, 1, 1}, {6, 6}, false},  // cropped
-  };
-  for (const Transposed& row : rows) {
-    SCOPED_TRACE(str(row.w, " strides ", row.strides, " pads ", row.pads));
-    Graph graph;
-    Builder b(graph);
-    graph::ConvTransposeAttrs attrs;
-    attrs.strides = row.strides;
-    attrs.dilations.assign(row.strides.size(), 1);
-    attrs.pads.assign(row.pads.begin(), row.pads.end());
-    attrs.out_dims.assign(row.out.begin(), row.out.end());
-    Value* x = graph.body().add_parameter({DType::F32, {row.x.begin(), row.x.end()}, {}}, "x");
-    graph.set_outputs({b.conv_transpose(x, b.constant(random(row.w, 1)), attrs)}, {"y"});
-    auto after = expect_same_values(graph, {"decompose", "dce"}, 1e-6, {random(row.x, 2)});
-    EXPECT_EQ(kinds(*after), row.decomposed ? "conv reshape transpose reshape" : "conv_transpose");
-  }
-}
-
 }  // namespace
 }  // namespace sardonyx::passes

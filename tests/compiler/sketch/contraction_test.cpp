@@ -48,7 +48,6 @@ TEST(Contraction, OtherTypes) {
     expect_contraction({{}, 9, 21, 13, false, false, dtype}, false, true, 0);
 }
 
-// [B, H, S, D] product stored as [B, S, H * D].
 TEST(Contraction, RefusesAnAxisWithoutPoints) {
   const Problem problem = matmul_problem({{}, 5, 0, 3}, false, true, 0);
   std::string why;
@@ -56,6 +55,7 @@ TEST(Contraction, RefusesAnAxisWithoutPoints) {
   EXPECT_EQ(why, "an axis has no points");
 }
 
+// [B, H, S, D] product stored as [B, S, H * D].
 TEST(Contraction, TransposedStore) {
   ProgramBuilder b;
   Term p = b.input("p", DType::F32, {2, 3, 20, 20}), v = b.input("v", DType::F32, {2, 20, 3, 32});
@@ -67,6 +67,28 @@ TEST(Contraction, TransposedStore) {
             }});
   Problem problem{b.finish(), {}};
   expect_matches("contraction", problem, random_inputs(problem.program, {}, 5), {}, 1e-5, 2e-5);
+}
+
+// Each tap of the kernel is a product of its own, whose results are stored `scale` pixels apart.
+TEST(Contraction, TransposedConvolutionsWithoutOverlap) {
+  for (const auto& [scale, blocked] : {std::pair<int64_t, bool>{2, true}, {2, false}, {3, true}, {3, false}}) {
+    for (int64_t width : {1, 5, 16}) {
+      SCOPED_TRACE(str("scale ", scale, " width ", width, blocked ? " in blocks" : ""));
+      const int64_t channels = 32, outputs = 48, s = scale;
+      ProgramBuilder b;
+      Term x = image(b, "x", {2, channels, 4, width}, blocked);
+      Term w = b.input("w", DType::F32, {channels, outputs, s, s}), bias = b.input("bias", DType::F32, {outputs});
+      Term y = b.reduce("conv_transpose", Reduce::Sum, DType::F32, {2, outputs, 4 * s, width * s}, {channels},
+                        [=](const Index& o, const Index& k) {
+                          return x.at({o[0], k[0], o[2] / Expr(s), o[3] / Expr(s)}) *
+                                 w.at({k[0], o[1], o[2] % Expr(s), o[3] % Expr(s)});
+                        });
+      Term z{DType::F32, y.dims, [=](const Index& i) { return y.at(i) + bias.at({i[1]}); }};
+      store_image(b, z, {2, outputs, 4 * s, width * s}, blocked);
+      const Problem problem{b.finish(), {false, true, true}};
+      expect_matches("contraction", problem, random_inputs(problem.program, {}, 5), {}, 1e-5, 2e-5);
+    }
+  }
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ const Case cases[] = {
     {Function::Expm1, expm1l, -0.01, 0.01},
 };
 
-Tensor apply(Function function, const std::vector<Tensor>& inputs) {
+Tensor apply(Function function, const std::vector<Tensor>& inputs, const tensor::Target& target = cpu::host_target()) {
   ProgramBuilder b;
   DType dtype = inputs[0].dtype();
   Expr n = inputs[0].count();
@@ -48,8 +48,8 @@ Tensor apply(Function function, const std::vector<Tensor>& inputs) {
               return expr::call(function, args);
             }});
   Problem problem{b.finish(), {}};
-  auto lowered = sketch::family_of("pointwise")->lower(problem, {}, cpu::host_target());
-  Runner runner(problem, std::get<Lowered>(lowered));
+  auto lowered = sketch::family_of("pointwise")->lower(problem, {}, target);
+  Runner runner(problem, std::get<Lowered>(lowered), target);
   return runner.run(inputs, {}).outputs[0];
 }
 
@@ -71,6 +71,27 @@ TEST(Math, SingleWithinFourUlps) {
       if (error > worst) worst = error, at = x.as_double(i);
     }
     EXPECT_LE(worst, c.ulps) << expr::function_name(c.function) << " at " << at;
+  }
+}
+
+// Powers of two are put together in other ways by targets with wide vectors, with narrow ones and by single elements.
+TEST(Math, ExponentialsReachBothEndsOfTheirRange) {
+  std::vector<tensor::Target> targets = narrow_targets();
+  targets.push_back(cpu::host_target());
+  for (const tensor::Target& target : targets) {
+    for (int64_t count : {1, 3, 4, 8, 16, 1000}) {
+      std::mt19937 random(6);
+      for (const auto& [low, high] : {std::pair<double, double>{-104, -86}, {87, 89}}) {
+        const Tensor x = random_tensor(DType::F32, {count}, random, low, high), y = apply(Function::Exp, {x}, target);
+        for (int64_t i = 0; i < count; ++i) {
+          const double got = y.as_double(i), want = double(float(expl(x.as_double(i))));
+          EXPECT_TRUE(got == want || std::fabs(got - want) <= 5e-7 * want + 2e-45) << got << " at " << x.as_double(i);
+        }
+      }
+      const Tensor z = random_tensor(DType::F64, {count}, random, -744, -700), e = apply(Function::Exp, {z}, target);
+      for (int64_t i = 0; i < count; ++i)
+        EXPECT_NEAR(e.as_double(i), std::exp(z.as_double(i)), 1e-14 * std::exp(z.as_double(i)) + 1e-323);
+    }
   }
 }
 
