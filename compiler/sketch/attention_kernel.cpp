@@ -4,6 +4,7 @@
 
 #include "compiler/sketch/attention.h"
 #include "compiler/sketch/map.h"
+#include "compiler/tensor/lower/math.h"
 
 namespace sardonyx::sketch {
 
@@ -222,6 +223,24 @@ class AttentionBuilder {
 
   // ---- one row ----
 
+  // The larger of two may pass over a NaN: the sum of the exponentials is NaN then, and so is the row.
+  static Expr combined(tensor::Reduce reduce, const Expr& a, const Expr& b) {
+    return reduce == tensor::Reduce::Max ? expr::select(b > a, b, a) : a + b;
+  }
+
+  // e^x for x <= 0 or NaN, within 4 ulp; 0 below -87, where it would soon be no normal number.
+  static Expr exponential(const Expr& x) {
+    const Expr lowest = expr::imm(-87, DType::F32), magic = expr::imm(12582912, DType::F32);
+    const Expr bounded = expr::select(x < lowest, lowest, x);
+    const tensor::math::Exponential parts = tensor::math::exponential_parts(bounded);
+    // One scale is enough: exponents of normal numbers.
+    const Expr shifted = tensor::math::fma(bounded, expr::imm(1.4426950408889634, DType::F32), magic);
+    const auto bits = [](const Expr& e) { return expr::call(Function::Bits, {e}); };
+    const Expr exponent = bits(shifted) - bits(magic) + expr::int_imm(127, DType::I32);
+    const Expr scale = bits(expr::call(Function::ShiftLeft, {exponent, expr::int_imm(23, DType::I32)}));
+    return expr::select(x < lowest, zero(), tensor::math::fma(parts.p, scale, scale));
+  }
+
   // One pass over the keys of row `i`: stores what `f` makes of each key and combines it in `total`, whose single
   // element is the result.
   Stmt pass(const Expr& i, const BufferPtr& total, tensor::Reduce reduce,
@@ -231,7 +250,7 @@ class AttentionBuilder {
     const auto update = [&](const Expr& slot, const Expr& key, const Expr& guard) {
       const BufferPtr fresh = registers("fresh", {1});
       const Expr before = expr::load(partial, {slot}), now = expr::load(fresh, {0});
-      const Expr next = tensor::combine(reduce, before, now);
+      const Expr next = combined(reduce, before, now);
       Expr value = f(key);
       if (guard.defined()) value = expr::select(guard, value, identity);
       return tensor::make_allocate(fresh, tensor::make_block({
@@ -268,7 +287,7 @@ class AttentionBuilder {
     Expr all;
     for (int64_t u = 0; u < row_unroll; ++u) {
       const Expr part = expr::load(partial, {expr::ramp(Expr(u * lanes_), 1, int(lanes_))});
-      all = u == 0 ? part : tensor::combine(reduce, all, part);
+      all = u == 0 ? part : combined(reduce, all, part);
     }
     const Function across = reduce == tensor::Reduce::Max ? Function::ReduceMax : Function::ReduceAdd;
     parts.push_back(tensor::make_store(total, {0}, expr::call(across, {all})));
@@ -291,7 +310,7 @@ class AttentionBuilder {
             tensor::make_store(shift, {0}, problem_.empty_is_zero ? expr::select(empty, zero(), largest) : largest),
             pass(i, sum, tensor::Reduce::Sum,
                  [&](const Expr& key) {
-                   return expr::call(Function::Exp, {expr::load(scores_, {i, key}) - expr::load(shift, {0})});
+                   return exponential(expr::load(scores_, {i, key}) - expr::load(shift, {0}));
                  }),
             tensor::make_store(factors_, {i},
                                problem_.empty_is_zero ? expr::select(empty, zero(), reciprocal) : reciprocal),

@@ -80,12 +80,11 @@ void expect_attention(const Problem& problem, const std::vector<int64_t>& symbol
 }
 
 TEST(Attention, SizesThatDivideNothing) {
-  for (int64_t queries : {1, 2, 6, 9, 29, 61})
-    for (int64_t keys : {1, 3, 16, 65, 130})
-      for (int64_t size : {1, 3, 16, 64}) {
-        SCOPED_TRACE(str(queries, " x ", keys, " x ", size));
-        expect_attention(attention({.queries = queries, .keys = keys, .size = size, .value_size = size}));
-      }
+  for (int64_t queries : {1, 9, 29, 61})
+    for (int64_t keys : {1, 3, 65, 144}) {
+      SCOPED_TRACE(str(queries, " x ", keys));
+      expect_attention(attention({.queries = queries, .keys = keys, .size = 24, .value_size = 20}));
+    }
 }
 
 TEST(Attention, HeadsOfEachSize) {
