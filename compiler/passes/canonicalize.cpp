@@ -1,7 +1,11 @@
 // One form for equal things, so that later passes and schedule families have one pattern to match:
 //  * a transpose of the last two dims that only feeds matmuls becomes a flag of the matmul;
 //  * a constant-zero pad of spatial dims becomes padding of the convolution behind it;
-//  * commutative binaries have their constant operand second.
+//  * commutative binaries have their constant operand second;
+//  * what is broadcast has the dims of the result where the run checks that they are equal: addresses stay plain.
+#include <algorithm>
+
+#include "compiler/expr/simplify.h"
 #include "compiler/passes/pass.h"
 
 namespace sardonyx::passes {
@@ -70,6 +74,29 @@ bool constant_second(Node& binary) {
   return true;
 }
 
+bool equal_at_run_time(const graph::Graph& graph, const graph::Expr& a, const graph::Expr& b) {
+  return std::any_of(graph.equalities.begin(), graph.equalities.end(), [&](const graph::Equality& e) {
+    return (expr::equal(e.left, a) && expr::equal(e.right, b)) || (expr::equal(e.left, b) && expr::equal(e.right, a));
+  });
+}
+
+bool unify_dims(Node& broadcast) {
+  graph::Graph& graph = broadcast.parent->graph();
+  Value* x = broadcast.operand(0);
+  const std::vector<graph::Expr>& to = broadcast.result()->type.dims;
+  std::vector<graph::Expr> dims = x->type.dims;
+  bool differ = false;
+  for (size_t i = 0, offset = to.size() - dims.size(); i < dims.size(); ++i) {
+    if (expr::is_const(dims[i], 1) || expr::prove_equal(dims[i], to[offset + i])) continue;
+    if (!equal_at_run_time(graph, dims[i], to[offset + i])) return false;
+    dims[i] = to[offset + i];
+    differ = true;
+  }
+  if (!differ) return false;
+  graph.set_operand(&broadcast, 0, builder_before(broadcast).reshape(x, dims));
+  return true;
+}
+
 }  // namespace
 
 bool canonicalize(graph::Graph& graph, PassContext&) {
@@ -84,6 +111,9 @@ bool canonicalize(graph::Graph& graph, PassContext&) {
         break;
       case Op::binary:
         changed |= constant_second(node);
+        break;
+      case Op::broadcast:
+        changed |= unify_dims(node);
         break;
       default:
         break;

@@ -16,6 +16,7 @@
 #include <unordered_set>
 
 #include "compiler/expr/simplify.h"
+#include "compiler/passes/group.h"
 #include "compiler/passes/pass.h"
 #include "runtime/base/status.h"
 
@@ -185,7 +186,7 @@ class Fuser {
     if (node.op == Op::concat && group->nodes.size() > 1)
       return false;  // a concat reads each source once: keep it a copy
     for (const Node* member : group->nodes)
-      if (member->op == Op::concat) return false;
+      if (member->op == Op::concat && !moves_pieces(node, *member)) return false;
     if (Node* anchor = group->anchor) {
       if (has(*anchor, graph::Opaque)) return false;
       bool feeds_anchor = std::any_of(node.result()->uses.begin(), node.result()->uses.end(),
@@ -198,6 +199,18 @@ class Fuser {
     group->nodes.push_back(&node);
     group_of_[&node] = group;
     return true;
+  }
+
+  // Slices and transposes whose rows stay whole come along with a concatenation of pieces that lie apart. Of pieces
+  // that lie together each producer writes its own where it belongs (driver/in_place).
+  static bool moves_pieces(const Node& node, const Node& concat) {
+    const auto& dims = concat.result()->type.dims;
+    const auto axis = size_t(concat.attrs<graph::AxisAttrs>().axis);
+    const bool apart = std::any_of(dims.begin(), dims.begin() + long(axis),
+                                   [](const graph::Expr& dim) { return expr::as_int(dim).value_or(1) != 1; });
+    if (!apart || axis + 1 == dims.size()) return false;
+    if (node.op == Op::slice) return node.attrs<graph::SliceAttrs>().steps.back() == 1;
+    return node.op == Op::transpose && node.attrs<graph::TransposeAttrs>().perm.back() == int64_t(dims.size()) - 1;
   }
 
   // A producer under a reduction is evaluated once per element, so anything point-wise pays, and so do the rows of a
@@ -240,62 +253,12 @@ class Fuser {
   std::vector<std::unique_ptr<Group>> groups_;
 };
 
-// Moves the group's nodes into the region of a new fused node that stands where the last of them stood.
 void Fuser::materialise(Group& group) {
-  graph::Graph& graph = region_.graph();
   std::sort(group.nodes.begin(), group.nodes.end(), [&](Node* a, Node* b) { return order_.at(a) < order_.at(b); });
-  std::unordered_set<const Node*> inside(group.nodes.begin(), group.nodes.end());
-
-  std::vector<Value*> operands, results;
-  std::vector<graph::TensorType> types;
-  std::vector<std::string> sources;
-  for (Node* node : group.nodes) {
-    for (Value* operand : node->operands)
-      if (!(operand->producer && inside.count(operand->producer)) &&
-          std::find(operands.begin(), operands.end(), operand) == operands.end())
-        operands.push_back(operand);
-    for (auto& result : node->results)
-      if (std::any_of(result->uses.begin(), result->uses.end(),
-                      [&](const graph::Use& use) { return !inside.count(use.user); })) {
-        results.push_back(result.get());
-        types.push_back(result->type);
-      }
-    for (const std::string& source : node->sources)
-      if (std::find(sources.begin(), sources.end(), source) == sources.end()) sources.push_back(source);
-  }
   // An opaque node keeps all its results: its kernel writes them all.
-  if (group.anchor && has(*group.anchor, graph::Opaque)) {
-    results.clear(), types.clear();
-    for (auto& result : group.anchor->results) results.push_back(result.get()), types.push_back(result->type);
-  }
-
-  auto attributes = std::make_shared<graph::FusedAttrs>();
-  attributes->name = str("group", graph.next_id());
-  Node* fused = graph.create(region_, group.nodes.back(), Op::fused, attributes, operands, types);
-  fused->sources = std::move(sources);
+  const bool opaque = group.anchor && has(*group.anchor, graph::Opaque);
+  Node* fused = make_group(region_, group.nodes, opaque ? group.anchor : nullptr);
   order_[fused] = order_.at(group.nodes.back());
-  for (size_t i = 0; i < results.size(); ++i) {
-    fused->result(int(i))->name = results[i]->name;
-    fused->result(int(i))->contents = results[i]->contents;
-    graph.replace_all_uses(results[i], fused->result(int(i)));
-  }
-  Region* body = graph.add_region(fused);
-  std::unordered_map<Value*, Value*> inner;
-  for (Value* operand : operands) inner[operand] = body->add_parameter(operand->type, operand->name);
-  Node* yield = graph.create(*body, nullptr, Op::yield, std::make_shared<graph::NoAttrs>(), {}, {});
-  for (Node* node : group.nodes) {
-    graph.move_before(node, yield);
-    for (size_t i = 0; i < node->operands.size(); ++i)
-      if (auto found = inner.find(node->operands[i]); found != inner.end())
-        graph.set_operand(node, int(i), found->second);
-  }
-  // replace_all_uses above also rewired uses inside the group; bring those back to the inner values.
-  for (size_t i = 0; i < results.size(); ++i) {
-    std::vector<graph::Use> uses = fused->result(int(i))->uses;
-    for (const graph::Use& use : uses)
-      if (use.user->parent == body) graph.set_operand(use.user, use.operand, results[i]);
-  }
-  for (Value* result : results) graph.add_operand(yield, result);
 }
 
 }  // namespace

@@ -20,6 +20,9 @@ struct PassContext {
   // Whether every device that may run the graph multiplies bytes at once (Target::byte_products): else quantized
   // contractions are faster in F32.
   bool byte_products = true;
+  // Whether only the host runs the graph, which has a kernel for attention: else its products and its softmax stay
+  // groups of their own.
+  bool attention = true;
   // Filled in by run_pipeline: pass name and nanoseconds, in order of execution.
   std::vector<std::pair<std::string, double>> timings;
 };
@@ -38,6 +41,8 @@ bool simplify(graph::Graph& graph, PassContext& context);
 bool eliminate_common(graph::Graph& graph, PassContext& context);
 bool eliminate_dead(graph::Graph& graph, PassContext& context);
 bool fuse(graph::Graph& graph, PassContext& context);
+bool fuse_attention(graph::Graph& graph, PassContext& context);
+bool move_reshapes(graph::Graph& graph, PassContext& context);
 bool quantize(graph::Graph& graph, PassContext& context);
 
 // ---- helpers shared by the passes ----

@@ -19,8 +19,12 @@ constexpr Pass norm_pass{"recognize_norm", "mean/variance chains become layer_no
 constexpr Pass simplify_pass{"simplify", "IEEE-safe algebraic identities", simplify};
 constexpr Pass cse_pass{"cse", "equal nodes become one", eliminate_common};
 constexpr Pass dce_pass{"dce", "nodes without uses disappear", eliminate_dead};
+constexpr Pass reshape_pass{"move_reshapes", "reshapes leave the way between products and what follows them",
+                            move_reshapes};
 constexpr Pass quantize_pass{"quantize", "contractions of dequantized operands become contractions of their codes",
                              quantize};
+constexpr Pass attention_pass{"fuse_attention", "two products with a softmax between them become one group",
+                              fuse_attention};
 constexpr Pass fuse_pass{"fuse", "group nodes around one anchor each", fuse};
 
 void dump(const graph::Graph& graph, const PassContext& context, size_t number, const char* name) {
@@ -33,8 +37,9 @@ void dump(const graph::Graph& graph, const PassContext& context, size_t number, 
 }  // namespace
 
 const std::vector<Pass>& all_passes() {
-  static const std::vector<Pass> passes = {canonicalize_pass, fold_pass, batch_norm_pass, norm_pass, simplify_pass,
-                                           cse_pass,          dce_pass,  quantize_pass,   fuse_pass};
+  static const std::vector<Pass> passes = {canonicalize_pass, fold_pass,      batch_norm_pass, norm_pass,
+                                           simplify_pass,     cse_pass,       dce_pass,        reshape_pass,
+                                           quantize_pass,     attention_pass, fuse_pass};
   return passes;
 }
 
@@ -47,10 +52,12 @@ const std::vector<Pass>& pipeline() {
       norm_pass,          // before canonicalize moves transposes
       canonicalize_pass,  //
       batch_norm_pass,    // needs folded scales
+      reshape_pass,       // behind canonicalize, which makes matmuls of their transposes
       simplify_pass,      // clean up what the last ones left
       fold_pass,          //
       cse_pass,           //
       dce_pass,           //
+      attention_pass,     // before their parts become groups of their own
       fuse_pass,          // last: everything behind sees only groups, views and control
   };
   return passes;

@@ -156,5 +156,16 @@ TEST_F(Fuse, KeepsMeaningAndSources) {
   EXPECT_EQ(after->body().nodes().front()->sources, (std::vector<std::string>{"first", "second"}));
 }
 
+TEST_F(Fuse, TransposesOfWholeRowsJoinAConcatenationOfScatteredPieces) {
+  Value* x = b.slice_axis(input({1, 3, 2, 8}), 3, 0, 4);
+  EXPECT_EQ(fused({b.concat({input({1, 2, 5, 4}), b.transpose(x, {0, 2, 1, 3})}, 2)}),
+            (Groups{"slice transpose concat"}));
+}
+
+TEST_F(Fuse, PiecesOfOneImageAreLeftToTheirProducers) {
+  Value* x = b.transpose(input({1, 3, 2, 4}), {0, 2, 1, 3});
+  EXPECT_EQ(fused({b.concat({input({1, 2, 3, 4}), x}, 1)}), (Groups{"transpose", "concat"}));
+}
+
 }  // namespace
 }  // namespace sardonyx::passes

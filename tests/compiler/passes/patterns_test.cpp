@@ -97,5 +97,45 @@ TEST(RecognizeNorm, LeavesLookalikes) {
   EXPECT_EQ(graph::to_string(graph), before);
 }
 
+// Rows are flattened for a product and restored behind it; bias, activation and residual follow.
+TEST(MoveReshapes, BehindWhatFollowsAProduct) {
+  Graph graph;
+  Builder b(graph);
+  const Expr n = graph.symbol("n");
+  Value* x = graph.body().add_parameter({DType::F32, {n, 3, 8}, {}}, "x");
+  Value* residual = graph.body().add_parameter({DType::F32, {n, 3, 4}, {}}, "r");
+  Value* y = b.matmul(b.reshape(x, {n * 3, 8}), b.constant(random({8, 4}, 1)));
+  y = b.add(b.reshape(y, {n, 3, 4}), b.constant(random({4}, 2)));
+  y = b.add(b.maximum(y, b.scalar(DType::F32, 0)), residual);
+  graph.set_outputs({b.softmax(y, 2)}, {"y"});
+  auto after = expect_same_values(graph, {"move_reshapes"}, 0, {random({2, 3, 8}, 3), random({2, 3, 4}, 4)});
+  EXPECT_EQ(kinds(*after), "reshape matmul broadcast binary broadcast binary reshape binary reshape softmax");
+  run(*after, {"fuse"});
+  EXPECT_EQ(groups(*after).size(), 2u);
+}
+
+TEST(MoveReshapes, StaysWhereRowsAreBroadcast) {
+  Graph graph;
+  Builder b(graph);
+  Value* x = graph.body().add_parameter({DType::F32, {6, 8}, {}}, "x");
+  Value* y = b.reshape(b.matmul(x, b.constant(random({8, 4}, 1))), {2, 3, 4});
+  y = b.add(y, b.constant(random({3, 1}, 2)));
+  graph.set_outputs({y}, {"y"});
+  auto after = expect_same_values(graph, {"move_reshapes"}, 0, {random({6, 8}, 3)});
+  EXPECT_EQ(kinds(*after), "matmul reshape broadcast binary");
+}
+
+TEST(MoveReshapes, AheadOfASliceOfTheSplitAxis) {
+  for (int64_t start : {0, 8, 4}) {
+    Graph graph;
+    Builder b(graph);
+    Value* x = graph.body().add_parameter({DType::F32, {2, 3, 24}, {}}, "x");
+    Value* part = b.reshape(b.slice_axis(x, 2, start, 8), {2, 3, 1, 8});
+    graph.set_outputs({b.transpose(part, {0, 2, 1, 3})}, {"y"});
+    auto after = expect_same_values(graph, {"move_reshapes"}, 0, {random({2, 3, 24}, 3)});
+    EXPECT_EQ(kinds(*after), start % 8 == 0 ? "reshape slice transpose" : "slice reshape transpose");
+  }
+}
+
 }  // namespace
 }  // namespace sardonyx::passes

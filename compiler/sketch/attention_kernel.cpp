@@ -1,0 +1,465 @@
+// The loops of family "attention".
+#include <algorithm>
+#include <cmath>
+
+#include "compiler/sketch/attention.h"
+#include "compiler/sketch/map.h"
+#include "compiler/tensor/lower/math.h"
+
+namespace sardonyx::sketch {
+
+using expr::Buffer;
+using expr::Function;
+using tensor::ForKind;
+
+namespace {
+
+constexpr int64_t few_rows = 8;    // of queries: packing the keys takes longer than it saves
+constexpr int64_t most_rows = 6;   // of a register tile
+constexpr int64_t row_unroll = 4;  // vectors of a row that are reduced side by side
+constexpr int64_t keys_at_once = 4;
+
+class AttentionBuilder {
+ public:
+  AttentionBuilder(const AttentionProblem& problem, const AttentionShape& shape, const Target& target)
+      : problem_(problem),
+        target_(target),
+        splits_(shape.splits),
+        lanes_(target.vector_bytes / 4),
+        vectors_(target.vector_registers >= 32 ? 4 : 2),
+        width_(vectors_ * lanes_),
+        inner_(*constant(problem.inner.extent)),
+        columns_(*constant(problem.value.extent)),
+        keys_(problem.key.extent),
+        share_(expr::simplify(expr::ceil_div(problem.query.extent, shape.splits))) {
+    tile_rows_ = most_rows;
+    if (const auto rows = constant(share_); rows && *rows > 0)
+      tile_rows_ = (*rows - 1) / ((*rows + most_rows - 1) / most_rows) + 1;
+    block_rows_ = shape.tiles * tile_rows_;
+    split_ = loop_var("split", splits_);
+    whole_panels_ = expr::simplify(keys_ / width_);
+    left_vectors_ = expr::simplify(expr::ceil_div(keys_ - whole_panels_ * width_, lanes_));
+    padded_keys_ = expr::simplify(expr::ceil_div(keys_, lanes_) * lanes_);
+  }
+
+  Lowered build(double ns) {
+    first_ = splits_ == 1 ? Expr(0) : Expr(split_) * share_;
+    rows_ = splits_ == 1 ? problem_.query.extent : expr::min(share_, problem_.query.extent - first_);
+    Stmt body;
+    const auto rows = constant(share_);
+    if (rows) {
+      body = *rows <= few_rows ? row_by_row() : blocks();
+    } else {
+      body = tensor::make_if(rows_ <= Expr(few_rows), row_by_row(), blocks());
+    }
+    std::vector<Axis> grid;
+    std::vector<Axis> all = problem_.batch;
+    all.push_back({split_, splits_});
+    for (const Axis& axis : all) {
+      if (expr::is_const(axis.extent, 1))
+        body = tensor::substitute(body, {{axis.var.get(), Expr(0)}});
+      else
+        grid.push_back(axis);
+    }
+    Lowered lowered;
+    const Expr points =
+        points_of(problem_.batch) * problem_.query.extent * problem_.key.extent * Expr(inner_ + columns_);
+    lowered.launches.push_back(finish_kernel(*problem_.program, "attention", grid, body, expr::simplify(points), ns));
+    return lowered;
+  }
+
+ private:
+  static BufferPtr scratch(const char* name, std::vector<Expr> dims) {
+    return make_buffer(name, DType::F32, std::move(dims), Buffer::Scope::Scratch);
+  }
+  static BufferPtr registers(const char* name, std::vector<Expr> dims) {
+    return make_buffer(name, DType::F32, std::move(dims), Buffer::Scope::Register);
+  }
+  static Expr zero() { return expr::imm(0, DType::F32); }
+  static Expr minus_infinity() { return expr::imm(-INFINITY, DType::F32); }
+
+  using At = std::function<Stmt(const Expr&)>;
+  static Stmt loop(ForKind kind, const char* name, const Expr& extent, const At& body) {
+    const VarPtr i = loop_var(name, extent);
+    return tensor::make_for(kind, i, extent, body(Expr(i)));
+  }
+  static Stmt serial(const char* name, const Expr& extent, const At& body) {
+    return loop(ForKind::Serial, name, extent, body);
+  }
+  static Stmt unrolled(const char* name, int64_t extent, const At& body) {
+    return loop(ForKind::Unrolled, name, extent, body);
+  }
+  Stmt vector(const At& body) const { return loop(ForKind::Vector, "lane", lanes_, body); }
+  // Every element of a register tile of `rows` x `vectors`.
+  Stmt elements(int64_t rows, int64_t vectors, const std::function<Stmt(const Expr& i, const Expr& q)>& f) const {
+    return unrolled("i", rows, [&](const Expr& i) {
+      return unrolled("v", vectors,
+                      [&](const Expr& v) { return vector([&](const Expr& lane) { return f(i, v * lanes_ + lane); }); });
+    });
+  }
+  static Stmt allocated(const std::vector<BufferPtr>& buffers, Stmt body) {
+    for (const BufferPtr& buffer : buffers) body = tensor::make_allocate(buffer, body);
+    return body;
+  }
+
+  Expr query_at(const Expr& row, const Expr& k) const {
+    return problem_.at_point(problem_.queries, problem_.query, row, problem_.inner, k);
+  }
+  Expr key_at(const Expr& key, const Expr& k) const {
+    return problem_.at_point(problem_.keys, problem_.key, key, problem_.inner, k);
+  }
+  Expr value_at(const Expr& key, const Expr& column) const {
+    return problem_.at_point(problem_.values, problem_.key, key, problem_.value, column);
+  }
+  Expr logit_at(const Expr& row, const Expr& key, const Expr& score) const {
+    const Expr placed = problem_.at_point(problem_.logits, problem_.query, row, problem_.key, key);
+    return tensor::mutate_shared(
+        placed, [&](const Expr& x) { return x->kind == expr::Kind::Load && x->buffer == problem_.scores ? score : x; });
+  }
+
+  // ---- many queries ----
+
+  // Where an element of the keys lies among the packed ones: whole panels first, then single vectors.
+  Expr in_panel(const Expr& panel, const Expr& k) const { return (panel * inner_ + k) * width_; }
+  Expr in_vector(const Expr& vector, const Expr& k) const {
+    return whole_panels_ * (inner_ * width_) + (vector * inner_ + k) * lanes_;
+  }
+
+  Stmt blocks() {
+    packed_keys_ = scratch("keys", {expr::simplify(padded_keys_ * inner_)});
+    queries_ = scratch("queries", {block_rows_, inner_});
+    // One vector more than the elements: rows a power of two apart would share their lines in the cache.
+    scores_ = scratch("scores", {block_rows_, expr::simplify(padded_keys_ + lanes_)});
+    factors_ = scratch("factors", {block_rows_});
+    const Expr count = expr::simplify(expr::ceil_div(rows_, block_rows_));
+    Stmt all = serial("block", count, [&](const Expr& block) {
+      const VarPtr first = expr::make_var("first", {0, INT64_MAX, 1});
+      const VarPtr rows = expr::make_var("rows", {0, block_rows_, 1});
+      const Expr at = first_ + Expr(first);
+      const Expr tiles = expr::ceil_div(Expr(rows), tile_rows_);
+      Stmt steps = tensor::make_block({
+          serial("i", expr::simplify(tiles * tile_rows_), [&](const Expr& i) { return pack_query(at, Expr(rows), i); }),
+          products(tiles),
+          serial("i", Expr(rows), [&](const Expr& i) { return softmax(at + i, i); }),
+          serial("tile", tiles,
+                 [&](const Expr& tile) { return weighted(at, Expr(rows), tile * tile_rows_, tile_rows_, 1); }),
+      });
+      steps = tensor::make_let(rows, expr::min(rows_ - Expr(first), Expr(block_rows_)), steps);
+      return tensor::make_let(first, block * block_rows_, steps);
+    });
+    return allocated({packed_keys_, queries_, scores_, factors_}, tensor::make_block({pack_keys(), all}));
+  }
+
+  Stmt pack_keys() const {
+    const auto pack = [&](const Expr& first, const Expr& k, const Expr& to) {
+      return vector(
+          [&](const Expr& lane) { return tensor::make_store(packed_keys_, {to + lane}, key_at(first + lane, k)); });
+    };
+    Stmt panels = serial("panel", whole_panels_, [&](const Expr& panel) {
+      return serial("v", vectors_, [&](const Expr& v) {
+        return serial("k", inner_, [&](const Expr& k) {
+          return pack(panel * width_ + v * lanes_, k, in_panel(panel, k) + v * lanes_);
+        });
+      });
+    });
+    Stmt rest = serial("v", left_vectors_, [&](const Expr& v) {
+      return serial("k", inner_, [&](const Expr& k) {
+        return vector([&](const Expr& lane) {
+          const Expr key = whole_panels_ * width_ + v * lanes_ + lane;
+          return tensor::make_store(packed_keys_, {in_vector(v, k) + lane},
+                                    expr::select(key < keys_, key_at(key, k), zero()));
+        });
+      });
+    });
+    return tensor::make_block({panels, rest});
+  }
+
+  // Rows of a tile beyond the queries are copies of the last one.
+  Stmt pack_query(const Expr& first, const Expr& rows, const Expr& i) const {
+    const VarPtr k = loop_var("k", inner_);
+    return vector_range(k, 0, inner_, int(lanes_), target_,
+                        tensor::make_store(queries_, {i, Expr(k)}, query_at(first + expr::min(i, rows - 1), Expr(k))));
+  }
+
+  // The scores of all tiles of a block: panel by panel, which stays in the first-level cache meanwhile.
+  Stmt products(const Expr& tiles) const {
+    const auto all = [&](int64_t vectors, const std::function<Expr(const Expr& k)>& from, const Expr& column) {
+      return serial("tile", tiles, [&](const Expr& tile) { return product(tile * tile_rows_, vectors, from, column); });
+    };
+    Stmt panels = serial("panel", whole_panels_, [&](const Expr& panel) {
+      return all(
+          vectors_, [&](const Expr& k) { return in_panel(panel, k); }, panel * width_);
+    });
+    Stmt rest = serial("v", left_vectors_, [&](const Expr& v) {
+      return all(
+          1, [&](const Expr& k) { return in_vector(v, k); }, whole_panels_ * width_ + v * lanes_);
+    });
+    return tensor::make_block({panels, rest});
+  }
+
+  Stmt product(const Expr& first, int64_t vectors, const std::function<Expr(const Expr& k)>& from,
+               const Expr& column) const {
+    const BufferPtr sum = registers("sum", {tile_rows_, vectors * lanes_});
+    return allocated(
+        {sum},
+        tensor::make_block({
+            elements(tile_rows_, vectors,
+                     [&](const Expr& i, const Expr& q) {
+                       return tensor::make_store(sum, {i, q}, zero());
+                     }),
+            serial("k", inner_,
+                   [&](const Expr& k) {
+                     return elements(tile_rows_, vectors, [&](const Expr& i, const Expr& q) {
+                       const Expr a = expr::load(queries_, {first + i, k}), b = expr::load(packed_keys_, {from(k) + q});
+                       return tensor::make_store(sum, {i, q}, expr::load(sum, {i, q}) + a * b);
+                     });
+                   }),
+            elements(tile_rows_, vectors,
+                     [&](const Expr& i, const Expr& q) {
+                       return tensor::make_store(scores_, {first + i, column + q}, expr::load(sum, {i, q}));
+                     }),
+        }));
+  }
+
+  // ---- one row ----
+
+  // The larger of two may pass over a NaN: the sum of the exponentials is NaN then, and so is the row.
+  static Expr combined(tensor::Reduce reduce, const Expr& a, const Expr& b) {
+    return reduce == tensor::Reduce::Max ? expr::select(b > a, b, a) : a + b;
+  }
+
+  // e^x for x <= 0 or NaN, within 4 ulp; 0 below -87, where it would soon be no normal number.
+  static Expr exponential(const Expr& x) {
+    const Expr lowest = expr::imm(-87, DType::F32), magic = expr::imm(12582912, DType::F32);
+    const Expr bounded = expr::select(x < lowest, lowest, x);
+    const tensor::math::Exponential parts = tensor::math::exponential_parts(bounded);
+    // One scale is enough: exponents of normal numbers.
+    const Expr shifted = tensor::math::fma(bounded, expr::imm(1.4426950408889634, DType::F32), magic);
+    const auto bits = [](const Expr& e) { return expr::call(Function::Bits, {e}); };
+    const Expr exponent = bits(shifted) - bits(magic) + expr::int_imm(127, DType::I32);
+    const Expr scale = bits(expr::call(Function::ShiftLeft, {exponent, expr::int_imm(23, DType::I32)}));
+    return expr::select(x < lowest, zero(), tensor::math::fma(parts.p, scale, scale));
+  }
+
+  // One pass over the keys of row `i`: stores what `f` makes of each key and combines it in `total`, whose single
+  // element is the result.
+  Stmt pass(const Expr& i, const BufferPtr& total, tensor::Reduce reduce,
+            const std::function<Expr(const Expr& key)>& f) const {
+    const BufferPtr partial = registers("partial", {row_unroll * lanes_});
+    const Expr identity = tensor::identity_of(reduce, DType::F32);
+    const auto update = [&](const Expr& slot, const Expr& key, const Expr& guard) {
+      const BufferPtr fresh = registers("fresh", {1});
+      const Expr before = expr::load(partial, {slot}), now = expr::load(fresh, {0});
+      const Expr next = combined(reduce, before, now);
+      Expr value = f(key);
+      if (guard.defined()) value = expr::select(guard, value, identity);
+      return tensor::make_allocate(fresh, tensor::make_block({
+                                              tensor::make_store(fresh, {0}, value),
+                                              tensor::make_store(scores_, {i, key}, now),
+                                              tensor::make_store(partial, {slot}, next),
+                                          }));
+    };
+    const auto vectors = [&](const std::function<Stmt(const Expr& slot)>& body) {
+      return unrolled("u", row_unroll,
+                      [&](const Expr& u) { return vector([&](const Expr& lane) { return body(u * lanes_ + lane); }); });
+    };
+    const Expr block = row_unroll * lanes_;
+    const Expr blocks = expr::simplify(keys_ / block);
+    const Expr singles = expr::simplify((keys_ - blocks * block) / lanes_);
+    const Expr rest = expr::simplify(keys_ % lanes_);
+    std::vector<Stmt> parts{
+        vectors([&](const Expr& slot) { return tensor::make_store(partial, {slot}, identity); }),
+        serial("block", blocks,
+               [&](const Expr& j) {
+                 return vectors([&](const Expr& slot) { return update(slot, j * block + slot, Expr()); });
+               }),
+        serial("j", singles,
+               [&](const Expr& j) {
+                 return vector(
+                     [&](const Expr& lane) { return update(lane, blocks * block + j * lanes_ + lane, Expr()); });
+               }),
+    };
+    if (!expr::is_const(rest, 0)) {
+      const Expr start = expr::simplify(keys_ - rest);
+      parts.push_back(tensor::make_if(
+          rest != Expr(0), vector([&](const Expr& lane) { return update(lane, start + lane, lane < rest); })));
+    }
+    Expr all;
+    for (int64_t u = 0; u < row_unroll; ++u) {
+      const Expr part = expr::load(partial, {expr::ramp(Expr(u * lanes_), 1, int(lanes_))});
+      all = u == 0 ? part : combined(reduce, all, part);
+    }
+    const Function across = reduce == tensor::Reduce::Max ? Function::ReduceMax : Function::ReduceAdd;
+    parts.push_back(tensor::make_store(total, {0}, expr::call(across, {all})));
+    return allocated({partial}, tensor::make_block(std::move(parts)));
+  }
+
+  // Scores become exponentials; factors_[i] is what their weighted sums are to be multiplied with.
+  Stmt softmax(const Expr& row, const Expr& i) const {
+    const BufferPtr top = registers("top", {1}), shift = registers("shift", {1}), sum = registers("sum", {1});
+    const Expr largest = expr::load(top, {0});
+    const Expr empty = largest == minus_infinity();
+    const Expr reciprocal = expr::imm(1, DType::F32) / expr::load(sum, {0});
+    return allocated(
+        {top, shift, sum},
+        tensor::make_block({
+            pass(i, top, tensor::Reduce::Max,
+                 [&](const Expr& key) {
+                   return logit_at(row, key, expr::load(scores_, {i, key}));
+                 }),
+            tensor::make_store(shift, {0}, problem_.empty_is_zero ? expr::select(empty, zero(), largest) : largest),
+            pass(i, sum, tensor::Reduce::Sum,
+                 [&](const Expr& key) {
+                   return exponential(expr::load(scores_, {i, key}) - expr::load(shift, {0}));
+                 }),
+            tensor::make_store(factors_, {i},
+                               problem_.empty_is_zero ? expr::select(empty, zero(), reciprocal) : reciprocal),
+        }));
+  }
+
+  // ---- the second product ----
+
+  // Rows [first, first + tile) of a block, all columns of the result. `parts` sums over every so many keys stand side
+  // by side.
+  Stmt weighted(const Expr& at, const Expr& rows, const Expr& first, int64_t tile, int64_t parts) const {
+    std::vector<Stmt> panels;
+    for (int64_t column = 0; column < columns_; column += width_) {
+      const int64_t vectors = std::min(vectors_, (columns_ - column + lanes_ - 1) / lanes_);
+      panels.push_back(weighted_panel(at, rows, first, tile, parts, column, vectors));
+    }
+    return tensor::make_block(std::move(panels));
+  }
+
+  Stmt weighted_panel(const Expr& at, const Expr& rows, const Expr& first, int64_t tile, int64_t parts, int64_t column,
+                      int64_t vectors) const {
+    const BufferPtr sum = registers("sum", {parts * tile, vectors * lanes_});
+    const bool partial = column + vectors * lanes_ > columns_;
+    const auto add = [&](const Expr& key, const Expr& part) {
+      return elements(tile, vectors, [&](const Expr& i, const Expr& q) {
+        Expr value = value_at(key, column + q);
+        if (partial) value = expr::select(column + q < Expr(columns_), value, zero());
+        const tensor::Index to{part * tile + i, q};
+        return tensor::make_store(sum, to, expr::load(sum, to) + expr::load(scores_, {first + i, key}) * value);
+      });
+    };
+    const Expr groups = expr::simplify(keys_ / parts), rest = expr::simplify(keys_ % parts);
+    Stmt store = unrolled("i", tile, [&](const Expr& i) {
+      Stmt row = unrolled("v", vectors, [&](const Expr& v) {
+        return vector([&](const Expr& lane) {
+          const Expr q = v * lanes_ + lane;
+          Expr total = expr::load(sum, {i, q});
+          for (int64_t part = 1; part < parts; ++part) total = total + expr::load(sum, {part * tile + i, q});
+          Stmt element = tensor::make_store(problem_.result, result_index(at + first + i, column + q),
+                                            total * expr::load(factors_, {first + i}));
+          return partial ? tensor::make_if(column + q < Expr(columns_), element) : element;
+        });
+      });
+      return tensor::make_if(first + i < rows, row);
+    });
+    return allocated({sum}, tensor::make_block({
+                                elements(parts * tile, vectors,
+                                         [&](const Expr& i, const Expr& q) {
+                                           return tensor::make_store(sum, {i, q}, zero());
+                                         }),
+                                serial("key", groups,
+                                       [&](const Expr& group) {
+                                         return unrolled("part", parts, [&](const Expr& part) {
+                                           return add(group * parts + part, part);
+                                         });
+                                       }),
+                                serial("key", rest, [&](const Expr& key) { return add(groups * parts + key, 0); }),
+                                store,
+                            }));
+  }
+
+  tensor::Index result_index(const Expr& row, const Expr& column) const {
+    tensor::Index index;
+    for (const Expr& e : problem_.at)
+      index.push_back(problem_.at_point(e, problem_.query, row, problem_.value, column));
+    return index;
+  }
+
+  // ---- few queries ----
+
+  Stmt row_by_row() {
+    queries_ = scratch("queries", {1, inner_});
+    scores_ = scratch("scores", {1, padded_keys_});
+    factors_ = scratch("factors", {1});
+    Stmt all = serial("row", rows_, [&](const Expr& row) {
+      const Expr at = first_ + row;
+      const Expr groups = expr::simplify(keys_ / keys_at_once), rest = expr::simplify(keys_ % keys_at_once);
+      return tensor::make_block({
+          pack_query(at, 1, 0),
+          serial("key", groups, [&](const Expr& group) { return dots(group * keys_at_once, keys_at_once); }),
+          serial("key", rest, [&](const Expr& key) { return dots(groups * keys_at_once + key, 1); }),
+          softmax(at, 0),
+          weighted(at, 1, 0, 1, std::max<int64_t>(1, vectors_in_flight / std::min(vectors_, columns_ / lanes_ + 1))),
+      });
+    });
+    return allocated({queries_, scores_, factors_}, all);
+  }
+
+  // The scores of `count` keys.
+  Stmt dots(const Expr& first, int64_t count) const {
+    const BufferPtr sum = registers("sum", {count, lanes_});
+    const int64_t whole = inner_ / lanes_, rest = inner_ % lanes_;
+    const auto add = [&](const Expr& k, const Expr& guard, const Expr& i, const Expr& lane) {
+      Expr product = expr::load(queries_, {0, k}) * key_at(first + i, k);
+      if (guard.defined()) product = expr::select(guard, product, zero());
+      return tensor::make_store(sum, {i, lane}, expr::load(sum, {i, lane}) + product);
+    };
+    const auto all = [&](const std::function<Stmt(const Expr& i, const Expr& lane)>& f) {
+      return elements(count, 1, f);
+    };
+    std::vector<Stmt> parts{
+        all([&](const Expr& i, const Expr& lane) {
+          return tensor::make_store(sum, {i, lane}, zero());
+        }),
+        serial("k", whole,
+               [&](const Expr& k) {
+                 return all([&](const Expr& i, const Expr& lane) { return add(k * lanes_ + lane, Expr(), i, lane); });
+               }),
+    };
+    if (rest > 0)
+      parts.push_back(
+          all([&](const Expr& i, const Expr& lane) { return add(whole * lanes_ + lane, lane < Expr(rest), i, lane); }));
+    parts.push_back(unrolled("i", count, [&](const Expr& i) {
+      const Expr total = expr::load(sum, {expr::ramp(i * lanes_, 1, int(lanes_))});
+      return tensor::make_store(scores_, {0, first + i}, expr::call(Function::ReduceAdd, {total}));
+    }));
+    return allocated({sum}, tensor::make_block(std::move(parts)));
+  }
+
+  const AttentionProblem& problem_;
+  const Target& target_;
+  int64_t splits_, lanes_;
+  int64_t vectors_, width_;  // of a panel of keys or values
+  int64_t inner_, columns_;
+  Expr keys_;
+  Expr share_;  // queries of a grid index; the last one has fewer
+  int64_t tile_rows_ = 1, block_rows_ = 1;
+  VarPtr split_;
+  Expr whole_panels_, left_vectors_, padded_keys_;
+  Expr first_, rows_;  // of the grid index
+  BufferPtr packed_keys_, queries_, scores_, factors_;
+};
+
+}  // namespace
+
+double attention_cost(const AttentionProblem& problem, const AttentionShape& shape, const Target& target) {
+  const double heads = double(typical_points(problem.batch)), rows = double(typical(problem.query.extent));
+  const double keys = double(typical(problem.key.extent));
+  const double sizes = double(typical(problem.inner.extent) + typical(problem.value.extent));
+  const double lanes = target.vector_bytes / 4.0;
+  // Per multiply-add, per logit and exponential, per packed key; measured.
+  const double products = rows * keys * sizes * 2.2 / target.flops_per_ns;
+  const double softmax = rows * keys * (1 + scalar_cost_ns(problem.logits)) / lanes;
+  const double packing = rows > few_rows ? keys * sizes / 2 * 0.3 * double(shape.splits) : 0;
+  return heads * (products + softmax + packing) + 500;
+}
+
+Lowered lower_attention(const AttentionProblem& problem, const AttentionShape& shape, const Target& target) {
+  return AttentionBuilder(problem, shape, target).build(attention_cost(problem, shape, target));
+}
+
+}  // namespace sardonyx::sketch
