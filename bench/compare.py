@@ -6,7 +6,9 @@
 MODEL is a folder with model.onnx and test_data_set_0. For every model and number of threads each engine gets a process
 of its own; the two are asked for rounds alternately, and the other one is idle meanwhile. A round's figure is the median
 of its runs; an engine's is that of its best round. Both start from bound buffers: a run is onnxRunGraph to the signalled
-event here, run_with_iobinding there. Needs numpy and onnxruntime (any virtual environment), for development only.
+event here, run_with_iobinding there. Both are given the path of the model. Memory is that of the whole process, Python
+and the model's inputs included: resident after the first run, and the most until the end. Needs numpy and onnxruntime (any
+virtual environment), for development only.
 """
 import argparse
 import json
@@ -47,7 +49,8 @@ def worker(name, folder, library, threads):
             engine.run()
             times.append(time.perf_counter() - begin)
         busy = (time.process_time() - cpu) / (time.perf_counter() - start)
-        print(json.dumps({"median": statistics.median(times), "runs": len(times), "busy": busy}), flush=True)
+        print(json.dumps({"median": statistics.median(times), "runs": len(times), "busy": busy,
+                          "peak": memory(peak=True)}), flush=True)
 
 
 class Peer:
@@ -70,7 +73,9 @@ class Peer:
     def round(self, seconds):
         time.sleep(IDLE_SECONDS)
         print(seconds, file=self.process.stdin, flush=True)
-        self.result["rounds"].append(self.read()["median"])
+        answer = self.read()
+        self.result["rounds"].append(answer["median"])
+        self.result["peak"] = answer["peak"]
 
     def close(self):
         self.process.stdin.close()
@@ -97,7 +102,7 @@ def row(entry):
 
     return (f"| {entry['model']} | {entry['threads']} | {pair('median', 1e3, 3)} | {entry['ratio']:.2f} "
             f"| {pair('init', 1e3, 0)} | {pair('first', 1e3, 2)} | {pair('resident', 2**-20, 0)} "
-            f"| {pair('error', 1, 7)} |")
+            f"| {pair('peak', 2**-20, 0)} | {pair('error', 1, 7)} |")
 
 
 def main():
@@ -114,7 +119,7 @@ def main():
         worker(arguments.worker, arguments.models[0], arguments.library, int(arguments.threads))
         return
     print("| model | threads | median ms, ours / ONNX Runtime | ratio | init ms | first run ms | resident MiB "
-          "| relative error |\n|---|---|---|---|---|---|---|---|")
+          "| peak MiB | relative error |\n|---|---|---|---|---|---|---|---|---|")
     entries = []
     for folder in arguments.models:
         for threads in map(int, arguments.threads.split(",")):

@@ -2,6 +2,7 @@
 #include <array>
 
 #include "compiler/sketch/winograd.h"
+#include "runtime/base/compile_thread.h"
 
 namespace sardonyx::sketch {
 
@@ -74,10 +75,9 @@ Tensor Winograd::pack(const Tensor& weights, int64_t width) const {
   Tensor packed(DType::F32, {panels, products(), ic, width});
   const float* source = weights.data<float>();
   float* to = packed.data<float>();
-  std::vector<double> taps(size_t(9 * width)), half(size_t(size * 3 * width));
-  for (int64_t panel = 0; panel < panels; ++panel) {
+  parallel_parts(panels, packed.bytes(), [&](int64_t panel) {
+    std::vector<double> taps(size_t(9 * width)), half(size_t(size * 3 * width));
     const int64_t filled = std::min(width, oc - panel * width);
-    std::fill(taps.begin(), taps.end(), 0.0);
     for (int64_t c = 0; c < ic; ++c) {
       for (int64_t lane = 0; lane < filled; ++lane) {
         const float* tap = source + ((panel * width + lane) * ic + c) * 9;
@@ -104,7 +104,7 @@ Tensor Winograd::pack(const Tensor& weights, int64_t width) const {
         }
       }
     }
-  }
+  });
   return packed;
 }
 
