@@ -1,5 +1,7 @@
 #include "compiler/driver/compile.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <chrono>
 #include <set>
@@ -146,6 +148,7 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
     check(compiled[i].size() == batches[i].size(), "backend ", places[i].backend->name(), " compiled ",
           compiled[i].size(), " of ", batches[i].size(), " groups");
   }
+  malloc_trim(0);  // what the code generators used goes back before weights are there twice
   double code_time = milliseconds();
 
   std::map<const Node*, Emittable> groups;
@@ -172,6 +175,7 @@ std::shared_ptr<const runtime::Program> compile(std::unique_ptr<graph::Graph> gr
         " devices, preferably number ", options.preferred);
   std::shared_ptr<const runtime::Program> program;
   on_compile_thread([&] { program = compile_here(std::move(graph), places, options); });
+  malloc_trim(0);
   return program;
 }
 

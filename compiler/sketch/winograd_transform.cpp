@@ -3,6 +3,7 @@
 
 #include "compiler/sketch/winograd.h"
 #include "runtime/base/compile_thread.h"
+#include "runtime/base/pages.h"
 
 namespace sardonyx::sketch {
 
@@ -72,7 +73,8 @@ std::vector<std::vector<double>> Winograd::weights() const {
 Tensor Winograd::pack(const Tensor& weights, int64_t width) const {
   const int64_t oc = weights.dims()[0], ic = weights.dims()[1], size = inputs(), panels = (oc + width - 1) / width;
   const auto g = this->weights();
-  Tensor packed(DType::F32, {panels, products(), ic, width});
+  const Dims dims{panels, products(), ic, width};
+  Tensor packed(DType::F32, dims, weight_bytes(byte_size(DType::F32, dims)));
   const float* source = weights.data<float>();
   float* to = packed.data<float>();
   parallel_parts(panels, packed.bytes(), [&](int64_t panel) {

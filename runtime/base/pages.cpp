@@ -3,9 +3,19 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "runtime/base/status.h"
+#include "runtime/base/tensor.h"
+
 namespace sardonyx {
 
 namespace {
+// AddressSanitizer watches the borders of blocks from the heap only.
+#ifdef __SANITIZE_ADDRESS__
+constexpr int64_t mapped_from = INT64_MAX;
+#else
+constexpr int64_t mapped_from = int64_t{64} << 10;
+#endif
+
 size_t whole_pages(size_t bytes) {
   const auto page = size_t(sysconf(_SC_PAGESIZE));
   return (bytes + page - 1) / page * page;
@@ -27,5 +37,13 @@ uint8_t* map_pages(size_t bytes) noexcept {
 }
 
 void unmap_pages(uint8_t* block, size_t bytes) noexcept { munmap(block, whole_pages(bytes)); }
+
+std::shared_ptr<uint8_t> weight_bytes(int64_t bytes) {
+  const auto size = size_t(bytes);
+  if (bytes < mapped_from) return allocate_bytes(size);
+  uint8_t* block = map_pages(size);
+  require(block != nullptr, Status::NoSystemMemory, "cannot allocate ", bytes, " bytes");
+  return std::shared_ptr<uint8_t>(block, [size](uint8_t* p) { unmap_pages(p, size); });
+}
 
 }  // namespace sardonyx

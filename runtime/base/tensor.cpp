@@ -5,7 +5,6 @@
 
 #include "runtime/base/mini_float.h"
 #include "runtime/base/packing.h"
-#include "runtime/base/pages.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx {
@@ -28,21 +27,7 @@ int64_t element_count(std::span<const int64_t> dims) {
 
 int64_t byte_size(DType dtype, std::span<const int64_t> dims) { return element_count(dims) * int64_t(size_of(dtype)); }
 
-namespace {
-// AddressSanitizer watches the borders of blocks from the heap only.
-#ifdef __SANITIZE_ADDRESS__
-constexpr size_t mapped_from = SIZE_MAX;
-#else
-constexpr size_t mapped_from = size_t{1} << 20;
-#endif
-}  // namespace
-
 std::shared_ptr<uint8_t> allocate_bytes(size_t bytes) {
-  if (bytes >= mapped_from) {
-    uint8_t* block = map_pages(bytes);
-    require(block != nullptr, Status::NoSystemMemory, "cannot allocate ", bytes, " bytes");
-    return std::shared_ptr<uint8_t>(block, [bytes](uint8_t* p) { unmap_pages(p, bytes); });
-  }
   size_t rounded = (bytes + 63) / 64 * 64;
   void* memory = std::aligned_alloc(64, rounded ? rounded : 64);
   require(memory != nullptr, Status::NoSystemMemory, "cannot allocate ", bytes, " bytes");

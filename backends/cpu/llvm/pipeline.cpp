@@ -30,6 +30,7 @@
 #include <llvm/Transforms/Scalar/LICM.h>
 #include <llvm/Transforms/Scalar/LoopPassManager.h>
 #include <llvm/Transforms/Scalar/SROA.h>
+#include <llvm/Transforms/Scalar/SimpleLoopUnswitch.h>
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
 
 #include <mutex>
@@ -92,6 +93,7 @@ void optimize(llvm::Module& module, llvm::TargetMachine& machine) {
   functions.registerPass([&] { return llvm::ModuleAnalysisManagerFunctionProxy(modules); });
   loops.registerPass([&] { return llvm::FunctionAnalysisManagerLoopProxy(functions); });
   loops.registerPass([] { return llvm::PassInstrumentationAnalysis(); });
+  loops.registerPass([] { return llvm::ShouldRunExtraSimpleLoopUnswitch(); });
   modules.registerPass([&] { return llvm::FunctionAnalysisManagerModuleProxy(functions); });
   modules.registerPass([] { return llvm::PassInstrumentationAnalysis(); });
   modules.registerPass([] { return llvm::ProfileSummaryAnalysis(); });
