@@ -10,7 +10,9 @@ of its own; they are asked for rounds alternately, and the others are idle meanw
 its runs; an engine's is that of its best round, with a busy core the median of its rounds. All start from bound buffers:
 a run is onnxRunGraph to the signalled event here, run_with_iobinding there. How long a cache line takes from one core to
 the other and back, and what the cores read from memory, is measured before every model where bench_machine is built:
-virtual cores move. Needs numpy and onnxruntime (any virtual environment), for development only.
+virtual cores move. Both are given the path of the model. Memory is that of the whole process, Python and the model's
+inputs included: resident after the first run, and the most until the end. Needs numpy and onnxruntime (any virtual
+environment), for development only.
 
 The busy process is a plain loop. Under a real-time class (chrt -f), where equals do not preempt each other, it takes a
 priority above the engines' and works every other slice of 3 ms, which is what an ordinary scheduler makes of two.
@@ -64,7 +66,8 @@ def worker(name, folder, library, threads):
             engine.run()
             times.append(time.perf_counter() - begin)
         busy = (time.process_time() - cpu) / (time.perf_counter() - start)
-        print(json.dumps({"median": statistics.median(times), "runs": len(times), "busy": busy}), flush=True)
+        print(json.dumps({"median": statistics.median(times), "runs": len(times), "busy": busy,
+                          "peak": memory(peak=True)}), flush=True)
 
 
 class Peer:
@@ -92,7 +95,9 @@ class Peer:
 
     def round(self, seconds):
         time.sleep(IDLE_SECONDS)
-        self.result["rounds"].append(self.ask(seconds)["median"])
+        answer = self.ask(seconds)
+        self.result["rounds"].append(answer["median"])
+        self.result["peak"] = answer["peak"]
 
     def close(self, of_rounds):
         self.result.update(self.ask("idle"))
@@ -149,7 +154,7 @@ def compare(folder, threads, arguments):
 
 # The table of a run against ONNX Runtime, and that of the policies. Ratios are to the second column's engine.
 ENGINE_TITLES = ("model", "threads", "median ms, ours / ONNX Runtime", "ratio", "init ms", "first run ms", "resident MiB",
-                 "relative error", "idle %", "cores ns, GB/s")
+                 "peak MiB", "relative error", "idle %", "cores ns, GB/s")
 POLICY_TITLES = ("model", "threads", "auto ms", "codegen / auto", "library / auto")
 
 
@@ -166,7 +171,8 @@ def engine_row(entry):
         return f"{ours[key] * scale:.{digits}f} / {theirs[key] * scale:.{digits}f}"
 
     return (entry["model"], entry["threads"], pair("median", 1e3, 3), f"{ours['median'] / theirs['median']:.2f}",
-            pair("init", 1e3, 0), pair("first", 1e3, 2), pair("resident", 2**-20, 0), pair("error", 1, 7),
+            pair("init", 1e3, 0), pair("first", 1e3, 2), pair("resident", 2**-20, 0), pair("peak", 2**-20, 0),
+            pair("error", 1, 7),
             pair("idle", 100, 2), cores(entry["machine"]))
 
 

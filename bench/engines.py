@@ -80,9 +80,11 @@ def load_case(folder):
     return pathlib.Path(folder) / "model.onnx", tensors("input"), tensors("output")
 
 
-def memory():
+def memory(peak=False):
+    """Bytes that this process has in memory, or had at most."""
+    key = "VmHWM:" if peak else "VmRSS:"
     for line in open("/proc/self/status"):
-        if line.startswith("VmRSS:"):
+        if line.startswith(key):
             return int(line.split()[1]) * 1024
     return 0
 
@@ -116,21 +118,26 @@ class Sardonyx:
         if status:
             raise RuntimeError(f"{name}: status 0x{status & 0xFFFFFFFF:04x}")
 
+    def extension(self, name, *argument_types):
+        address = ctypes.c_void_p()
+        self.call("onnxGetExtensionFunctionAddress", self.id, name, ctypes.byref(address))
+        return ctypes.CFUNCTYPE(ctypes.c_int32, *argument_types)(address.value)
+
     def init(self, model):
-        data = model.read_bytes()
+        init = self.extension(b"onnxxInitGraphFromFile", ctypes.c_void_p, ctypes.POINTER(ctypes.c_uint64),
+                              ctypes.c_char_p, ctypes.c_uint32, ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p))
         properties = (ctypes.c_uint64 * 3)(self.ALLOW_EMPTY, 1, 0)
         start = time.perf_counter()
-        self.call("onnxInitGraph", self.backend, properties, ctypes.c_size_t(len(data)), data, 0, None,
-                  ctypes.byref(self.graph))
+        status = init(self.backend, properties, str(model).encode(), 0, None, ctypes.byref(self.graph))
+        if status:
+            raise RuntimeError(f"onnxxInitGraphFromFile: status 0x{status & 0xFFFFFFFF:04x}")
         return time.perf_counter() - start
 
     def io(self):
         """(name, dims) of all inputs, then of all outputs; open dims are -1."""
-        address = ctypes.c_void_p()
-        self.call("onnxGetExtensionFunctionAddress", self.id, b"onnxxGetGraphIOInfo", ctypes.byref(address))
-        info = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int, ctypes.c_uint32,
-                                ctypes.POINTER(ctypes.c_char_p), ctypes.POINTER(ctypes.c_uint64),
-                                ctypes.POINTER(ctypes.c_int64), ctypes.POINTER(ctypes.c_uint32))(address.value)
+        info = self.extension(b"onnxxGetGraphIOInfo", ctypes.c_void_p, ctypes.c_int, ctypes.c_uint32,
+                              ctypes.POINTER(ctypes.c_char_p), ctypes.POINTER(ctypes.c_uint64),
+                              ctypes.POINTER(ctypes.c_int64), ctypes.POINTER(ctypes.c_uint32))
         found = []
         for is_output in (0, 1):
             for index in range(1 << 16):

@@ -4,6 +4,8 @@
 // 4 operators known, 5 supported, 6 declared types and shapes hold (Model::import / Model::check).
 #pragma once
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -53,6 +55,9 @@ class Model {
  public:
   // Stages 1-3. Throws Error with the first finding's status and the text of all findings.
   static std::unique_ptr<Model> parse(const void* bytes, size_t size, const ImportOptions& options);
+  // The same for the file at `path`, of which no more than what is being copied is in memory at a time. Also throws
+  // InvalidModel when it cannot be read, InvalidSize when it is empty. Nobody may shorten the file meanwhile.
+  static std::unique_ptr<Model> parse_file(const std::string& path, const ImportOptions& options);
   ~Model();
 
   // Graph inputs in declaration order, initializers included when they are listed as inputs.
@@ -74,6 +79,8 @@ class Model {
 
  private:
   Model();
+  static std::unique_ptr<Model> parse(std::span<const uint8_t> bytes, const ImportOptions& options,
+                                      const std::function<void(std::span<const uint8_t>)>& taken);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,8 +1,11 @@
+#include <algorithm>
+
 #include <google/protobuf/io/coded_stream.h>
 
 #include "importer/findings.h"
 #include "importer/import.h"
 #include "importer/limits.h"
+#include "importer/model_file.h"
 #include "importer/model_impl.h"
 #include "importer/tensor_data.h"
 #include "importer/validator.h"
@@ -42,9 +45,27 @@ Tensor Model::Impl::tensor(const proto::TensorProto& message, bool views) {
   return result;
 }
 
-void Model::Impl::take_lifted() {
-  for (const auto& [message, data] : sources.lifted)
-    if (supported_dtype(message->data_type()) != DType::None) tensors.emplace(message, to_tensor(*message, sources));
+void Model::Impl::take_lifted(const std::function<void(Bytes)>& taken) {
+  struct Weight {
+    const proto::TensorProto* message;
+    Bytes data;
+    Tensor tensor;
+  };
+  std::vector<Weight> weights;
+  int64_t bytes = 0;
+  for (const auto& [message, data] : sources.lifted) {
+    if (supported_dtype(message->data_type()) == DType::None) continue;
+    weights.push_back({message, data, {}});
+    bytes += int64_t(data.size());
+  }
+  std::sort(weights.begin(), weights.end(),
+            [](const Weight& a, const Weight& b) { return a.data.data() < b.data.data(); });
+  parallel_parts(int64_t(weights.size()), bytes, [&](int64_t i) {
+    Weight& weight = weights[size_t(i)];
+    weight.tensor = to_tensor(*weight.message, sources);
+    taken(weight.data);
+  });
+  for (Weight& weight : weights) tensors.emplace(weight.message, std::move(weight.tensor));
   sources.lifted.clear();
 }
 
@@ -66,17 +87,28 @@ void with_stack_for(int nesting, const std::function<void()>& f) {
 }  // namespace
 
 std::unique_ptr<Model> Model::parse(const void* bytes, size_t size, const ImportOptions& options) {
-  require(size <= max_model_bytes, Status::InvalidProtobuf, "a model of ", size, " bytes exceeds protobuf's limit of ",
-          max_model_bytes);
+  return parse(Bytes(static_cast<const uint8_t*>(bytes), size), options, [](Bytes) {});
+}
+
+std::unique_ptr<Model> Model::parse_file(const std::string& path, const ImportOptions& options) {
+  const ModelFile file(path);
+  return parse(file.bytes(), options, [&](Bytes part) { file.release(part); });
+}
+
+std::unique_ptr<Model> Model::parse(Bytes bytes, const ImportOptions& options,
+                                    const std::function<void(Bytes)>& taken) {
+  require(bytes.size() <= max_model_bytes, Status::InvalidProtobuf, "a model of ", bytes.size(),
+          " bytes exceeds protobuf's limit of ", max_model_bytes);
   std::unique_ptr<Model> result(new Model());
   Impl& impl = *result->impl_;
   impl.sources.external_dir = options.external_data_dir;
   impl.model = std::make_shared<proto::ModelProto>();
-  const LiftedModel lifted = lift(Bytes(static_cast<const uint8_t*>(bytes), size));
+  const LiftedModel lifted = lift(bytes);
   google::protobuf::io::CodedInputStream stream(lifted.message().data(), int(lifted.message().size()));
   stream.SetRecursionLimit(max_message_depth);
   require(impl.model->MergePartialFromCodedStream(&stream) && stream.ConsumedEntireMessage(), Status::InvalidProtobuf,
-          "the ", size, " bytes are not a ModelProto, or messages are nested more than ", max_message_depth, " deep");
+          "the ", bytes.size(), " bytes are not a ModelProto, or messages are nested more than ", max_message_depth,
+          " deep");
 
   for (const LiftedModel::Payload& payload : lifted.payloads)
     impl.sources.lifted.emplace(&impl.model->graph().initializer(payload.initializer), payload.data);
@@ -84,7 +116,7 @@ std::unique_ptr<Model> Model::parse(const void* bytes, size_t size, const Import
   Findings findings;
   impl.nesting = validate(*impl.model, impl.sources, findings);
   throw_if_any(findings.report());
-  impl.take_lifted();
+  impl.take_lifted(taken);
   for (const auto& input : impl.model->graph().input()) impl.inputs.push_back(declared_tensor(input));
   for (const auto& tensor : impl.model->graph().initializer()) impl.initializers.push_back(tensor.name());
   for (const auto& sparse : impl.model->graph().sparse_initializer())

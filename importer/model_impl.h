@@ -1,5 +1,6 @@
 // What is behind Model: the parsed message and the tensors that were made from it.
 #pragma once
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -28,8 +29,9 @@ struct Model::Impl {
   // enough to be looked at; else it is aligned, and the message's own copy of large data is dropped.
   Tensor tensor(const proto::TensorProto& message, bool views);
   Tensor tensor(const proto::SparseTensorProto& message);
-  // Copies what was lifted out of the caller's bytes, which are about to go away.
-  void take_lifted();
+  // Copies what was lifted out of the caller's bytes, which are about to go away. `taken` hears of every part, from any
+  // thread.
+  void take_lifted(const std::function<void(Bytes)>& taken);
 };
 
 // Dtype (None when it is no tensor of a known type) and dims of a declared value.

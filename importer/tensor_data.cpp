@@ -9,6 +9,7 @@
 #include "importer/limits.h"
 #include "importer/onnx_model.pb.h"
 #include "runtime/base/packing.h"
+#include "runtime/base/pages.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::importer {
@@ -253,7 +254,8 @@ void check_sparse_tensor(const SparseTensorProto& tensor, const Sources& sources
 Tensor to_tensor(const TensorProto& tensor, const Sources& sources) {
   DType dtype = require_supported(tensor);
   if (dtype == DType::String) return texts_of(tensor);
-  Tensor result(dtype, dims_of(tensor));
+  const Dims dims = dims_of(tensor);
+  Tensor result(dtype, dims, weight_bytes(byte_size(dtype, dims)));
   size_t bytes = size_t(size_of_tensor(tensor).bytes);
   if (bytes == 0) return result;
   if (is_packed(dtype)) {

@@ -112,7 +112,7 @@ onnxStatus ONNXIFI_ABI onnxInitGraph(onnxBackend backend, const uint64_t* auxPro
     require(onnxModelSize > 0, Status::InvalidSize, "onnxModelSize is 0");
     const GraphOptions options = graph_options(auxPropertiesList);
     const std::span model(static_cast<const uint8_t*>(onnxModel), onnxModelSize);
-    *graph = insert(compile_graph(*owner, model, Descriptors(weightDescriptors, weightsCount), options));
+    *graph = insert(compile_graph(*owner, {model}, Descriptors(weightDescriptors, weightsCount), options));
   });
 }
 

@@ -8,6 +8,7 @@
 #include "onnxifi/graph.h"
 #include "onnxifi/guard.h"
 #include "onnxifi/info.h"
+#include "onnxifi/properties.h"
 #include "onnxifi/report.h"
 #include "onnxifi/values.h"
 
@@ -107,6 +108,20 @@ onnxStatus ONNXIFI_ABI onnxxGetGraphReport(onnxGraph handle, char* json, size_t*
   });
 }
 
+onnxStatus ONNXIFI_ABI onnxxInitGraphFromFile(onnxBackend backend, const uint64_t* properties, const char* path,
+                                              uint32_t weights_count, const onnxTensorDescriptorV1* weights,
+                                              onnxGraph* graph) {
+  return guarded([&] {
+    require_pointer(graph, "graph");
+    *graph = nullptr;
+    const auto owner = lookup<BackendObject>(backend);
+    require_pointer(path, "path");
+    if (weights_count > 0) require_pointer(weights, "weightDescriptors");
+    const GraphOptions options = graph_options(properties);
+    *graph = insert(compile_graph(*owner, {{}, path}, Descriptors(weights, weights_count), options));
+  });
+}
+
 // The typedefs of the header and the definitions here must agree, so each address goes through its own type.
 template <class Function>
 onnxExtensionFunctionPointer address(Function function) {
@@ -140,6 +155,7 @@ onnxExtensionFunctionPointer find_extension(const char* name) {
       {"onnxxGetTensor", address<onnxxGetTensorFunction>(&onnxxGetTensor)},
       {"onnxxReleaseValue", address<onnxxReleaseValueFunction>(&onnxxReleaseValue)},
       {"onnxxRunValues", address<onnxxRunValuesFunction>(&onnxxRunValues)},
+      {"onnxxInitGraphFromFile", address<onnxxInitGraphFromFileFunction>(&onnxxInitGraphFromFile)},
       {"onnxxGetGraphReport", address<onnxxGetGraphReportFunction>(&onnxxGetGraphReport)},
   };
   for (const Extension& extension : extensions) {

@@ -4,7 +4,7 @@
 // so binding anew never waits for a run. Any failure to bind leaves the graph unbound. After close() no run can start,
 // and none is left.
 //
-//   auto graph = compile_graph(backend, {model, size}, weights);  // onnxInitGraph
+//   auto graph = compile_graph(backend, {{model, size}}, weights);  // onnxInitGraph
 //   graph->set_io(inputs, outputs);                               // onnxSetGraphIO
 //   graph->run(input_fence, output_fence);                        // onnxRunGraph
 //   graph->close();                                               // onnxReleaseGraph
@@ -87,8 +87,14 @@ class Graph {
 // Throws UnsupportedTag, InvalidFenceType, UnsupportedFenceType.
 void check_output_fence(const onnxMemoryFenceV1& fence);
 
-// The whole of onnxInitGraph after its pointer, size and property checks. Throws.
-std::shared_ptr<Graph> compile_graph(const BackendObject& backend, std::span<const uint8_t> model, Descriptors weights,
+// Where a model is: in the host's memory, or in a file.
+struct ModelSource {
+  std::span<const uint8_t> bytes;
+  const char* path = nullptr;
+};
+
+// The whole of onnxInitGraph and onnxxInitGraphFromFile after their pointer, size and property checks. Throws.
+std::shared_ptr<Graph> compile_graph(const BackendObject& backend, const ModelSource& model, Descriptors weights,
                                      const GraphOptions& options);
 
 }  // namespace sardonyx::onnxifi

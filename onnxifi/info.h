@@ -23,6 +23,6 @@ Status negotiate_text(const std::string& text, void* value, size_t* size);
 // The extension names reported by ONNXIFI_BACKEND_EXTENSIONS.
 inline constexpr const char* extension_names =
     "onnx_extension_function onnxx_types onnxx_empty onnxx_error onnxx_wait onnxx_output_shapes onnxx_reflect "
-    "onnxx_values onnxx_explain onnxx_figures";
+    "onnxx_values onnxx_explain onnxx_figures onnxx_file";
 
 }  // namespace sardonyx::onnxifi

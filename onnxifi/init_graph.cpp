@@ -43,21 +43,30 @@ void check_descriptors_of_initializers(const std::vector<std::string>& initializ
           initializers.size(), " initializers, and weight descriptors are given as well");
 }
 
+// The model's own copies of weights end here, so that compiling can free each once it is packed.
+std::unique_ptr<graph::Graph> import_graph(const importer::Model& model, const BackendObject& backend,
+                                           Descriptors weights, const GraphOptions& options) {
+  std::map<std::string, Tensor> values;
+  if (!weights.empty() && !model.initializers().empty()) {
+    check_descriptors_of_initializers(model.initializers(), weights);
+  } else {
+    values = weight_values(model, weights, backend.choice->info.memory_bytes, options);
+  }
+  return model.import(values, options.values);
+}
+
 }  // namespace
 
-std::shared_ptr<Graph> compile_graph(const BackendObject& backend, std::span<const uint8_t> bytes, Descriptors weights,
+std::shared_ptr<Graph> compile_graph(const BackendObject& backend, const ModelSource& source, Descriptors weights,
                                      const GraphOptions& options) {
   const FloatEnvironment float_environment;
   const Settings& settings = backend.context->settings();
-  const auto model = importer::Model::parse(bytes.data(), bytes.size(), {settings.external_data_dir});
-  std::map<std::string, Tensor> values;
-  if (!weights.empty() && !model->initializers().empty()) {
-    check_descriptors_of_initializers(model->initializers(), weights);
-  } else {
-    values = weight_values(*model, weights, backend.choice->info.memory_bytes, options);
-  }
-  auto program =
-      driver::compile(model->import(values, options.values), backend.devices, {settings, backend.choice->preferred});
+  const importer::ImportOptions import_options{settings.external_data_dir};
+  auto model = source.path ? importer::Model::parse_file(source.path, import_options)
+                           : importer::Model::parse(source.bytes.data(), source.bytes.size(), import_options);
+  auto graph = import_graph(*model, backend, weights, options);
+  model.reset();
+  auto program = driver::compile(std::move(graph), backend.devices, {settings, backend.choice->preferred});
   return std::make_shared<Graph>(std::move(program), backend, options);
 }
 

@@ -1,19 +1,18 @@
 #include "runtime/memory.h"
 
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <utility>
 
+#include "runtime/base/pages.h"
 #include "runtime/base/status.h"
 #include "runtime/base/tensor.h"
 
 namespace sardonyx::runtime {
 
 namespace {
-constexpr int64_t huge_page = int64_t{2} << 20;
 constexpr int64_t idle_limit = int64_t{64} << 20;
 constexpr size_t idle_count_limit = 64;
 
@@ -57,14 +56,10 @@ bool Memory::try_reserve(int64_t bytes) noexcept {
   release();
   // The system may promise more than it has; do not find out by touching it.
   if (bytes > physical_memory()) return false;
-  // Large blocks come straight from the system, so that they go back to it and can sit on huge pages.
-  if (bytes >= 2 * huge_page) {
-    const int64_t size = round_up(bytes, huge_page);
-    void* mapping = mmap(nullptr, size_t(size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (mapping == MAP_FAILED) return false;
-    madvise(mapping, size_t(size), MADV_HUGEPAGE);
-    data_ = static_cast<uint8_t*>(mapping);
-    bytes_ = size;
+  if (bytes >= int64_t{2 * huge_page_bytes}) {
+    data_ = map_pages(size_t(bytes));
+    if (data_ == nullptr) return false;
+    bytes_ = bytes;
     mapped_ = true;
     return true;
   }
@@ -77,7 +72,7 @@ bool Memory::try_reserve(int64_t bytes) noexcept {
 
 void Memory::release() noexcept {
   if (mapped_)
-    munmap(data_, size_t(bytes_));
+    unmap_pages(data_, size_t(bytes_));
   else
     std::free(data_);
   data_ = nullptr;

@@ -1,6 +1,10 @@
 #include "compiler/driver/compile.h"
 
+#include <malloc.h>
+
+#include <algorithm>
 #include <chrono>
+#include <set>
 #include <unordered_map>
 
 #include "compiler/driver/emit.h"
@@ -31,26 +35,54 @@ std::string layouts_text(const Node& group, const backends::Candidate& candidate
   return text;
 }
 
-// Runs the packing functions of all groups on their constants, two at a time; equal work is done once.
+// Takes the tensor out of a constant of the graph when the groups' packed copies are all that is left of it.
+void take_if_packed(Node& node, const std::map<const Node*, Emittable>& groups) {
+  for (const graph::Use& use : node.result()->uses) {
+    auto group = groups.find(use.user);
+    if (group == groups.end() || !group->second.code->pack.count(use.operand)) return;
+  }
+  const Tensor& value = node.attrs<graph::ConstantAttrs>().value;
+  auto emptied = std::make_shared<graph::ConstantAttrs>();
+  emptied->value = Tensor(value.dtype(), value.dims(), nullptr);
+  node.attributes = std::move(emptied);
+}
+
+// Runs the packing functions of all groups on their constants; equal work is done once. A constant leaves memory as
+// soon as its packed copies are made, if nothing else reads it. Large ones, whose packing takes several threads, go
+// first and one by one, so that few bytes are there twice.
 void pack_constants(std::map<const Node*, Emittable>& groups) {
+  constexpr int64_t large = int64_t{2} << 20;
   struct Job {
     const std::function<Tensor(const Tensor&)>* pack;
-    const Tensor* source;
-    Tensor result;
+    Tensor source, result;
   };
   std::vector<Job> jobs;
   std::map<std::pair<const void*, const void*>, size_t> known;
   std::vector<std::tuple<Emittable*, int, size_t>> targets;
+  std::set<Node*> constants;
   for (auto& [node, group] : groups)
     for (const auto& [input, pack] : group.code->pack) {
       const Tensor* source = node->operand(input)->constant();
       check(source != nullptr, "packing of operand ", input, ", which is not a constant");
       auto [entry, added] = known.emplace(
           std::make_pair(static_cast<const void*>(&pack), static_cast<const void*>(source->raw())), jobs.size());
-      if (added) jobs.push_back({&pack, source, {}});
+      if (added) jobs.push_back({&pack, *source, {}});
       targets.emplace_back(&group, input, entry->second);
+      constants.insert(node->operand(input)->producer);
     }
-  parallel_compile(jobs.size(), [&](size_t i) { jobs[i].result = (*jobs[i].pack)(*jobs[i].source); });
+  for (Node* constant : constants) take_if_packed(*constant, groups);
+
+  auto run = [&](Job& job) {
+    job.result = (*job.pack)(job.source);
+    job.source = {};
+  };
+  std::vector<Job*> order;
+  for (Job& job : jobs) order.push_back(&job);
+  std::stable_sort(order.begin(), order.end(),
+                   [](const Job* a, const Job* b) { return a->source.bytes() > b->source.bytes(); });
+  size_t alone = 0;
+  for (; alone < order.size() && order[alone]->source.bytes() >= large; ++alone) run(*order[alone]);
+  parallel_compile(order.size() - alone, [&](size_t i) { run(*order[alone + i]); });
   for (auto& [group, input, job] : targets) group->packed[input] = jobs[job].result;
 }
 
@@ -117,6 +149,7 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
     check(compiled[i].size() == batches[i].size(), "backend ", places[i].backend->name(), " compiled ",
           compiled[i].size(), " of ", batches[i].size(), " groups");
   }
+  malloc_trim(0);  // what the code generators used goes back before weights are there twice
   double code_time = milliseconds();
 
   std::map<const Node*, Emittable> groups;
@@ -143,6 +176,7 @@ std::shared_ptr<const runtime::Program> compile(std::unique_ptr<graph::Graph> gr
         " devices, preferably number ", options.preferred);
   std::shared_ptr<const runtime::Program> program;
   on_compile_thread([&] { program = compile_here(std::move(graph), places, options); });
+  malloc_trim(0);
   return program;
 }
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "runtime/base/compile_thread.h"
+#include "runtime/base/pages.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::sketch {
@@ -63,37 +65,95 @@ std::vector<Expr> panel_dims(const PanelPlan& plan) {
 
 namespace {
 
-template <class T>
-void fill(const PanelPlan& plan, const T* source, T* to) {
-  size_t n = plan.steps.size();
-  int64_t total = 1, elements = plan.coordinates.empty() ? 1 : plan.coordinates[0].dim * plan.coordinates[0].stride;
-  for (int64_t s : plan.steps) total *= s;
-  std::vector<int64_t> step(n, 0), base(plan.coordinates.size());
-  for (int64_t panel = 0; panel < plan.panels; ++panel) {
-    std::fill(step.begin(), step.end(), 0);
-    for (int64_t k = 0; k < total; ++k) {
+// The panels' elements, by runs of steps of the innermost reduction loop.
+class Packing {
+ public:
+  explicit Packing(const PanelPlan& plan) : plan_(plan) {
+    for (const auto& c : plan.coordinates) {
+      lane_stride_ += c.per_vector * c.stride;
+      if (!plan.steps.empty()) step_stride_ += c.per_step.back() * c.stride;
+    }
+    if (!plan.coordinates.empty()) elements_ = plan.coordinates[0].dim * plan.coordinates[0].stride;
+    if (!plan.steps.empty()) inner_ = plan.steps.back();
+    for (size_t i = 0; i + 1 < plan.steps.size(); ++i) runs_ *= plan.steps[i];
+  }
+
+  int64_t panel_elements() const { return runs_ * inner_ * plan_.width; }
+
+  template <class T>
+  void fill(int64_t panel, const T* source, T* to) const {
+    std::vector<int64_t> outer(plan_.steps.empty() ? 0 : plan_.steps.size() - 1, 0);
+    std::vector<int64_t> base(plan_.coordinates.size());
+    for (int64_t run = 0; run < runs_; ++run) {
       for (size_t d = 0; d < base.size(); ++d) {
-        const auto& c = plan.coordinates[d];
-        base[d] = c.constant + c.per_vector * panel * plan.width;
-        for (size_t i = 0; i < n; ++i) base[d] += c.per_step[i] * step[i];
+        const auto& c = plan_.coordinates[d];
+        base[d] = c.constant + c.per_vector * panel * plan_.width;
+        for (size_t i = 0; i < outer.size(); ++i) base[d] += c.per_step[i] * outer[i];
       }
-      for (int64_t lane = 0; lane < plan.width; ++lane) {
-        int64_t offset = 0;
-        bool inside = true;
-        for (size_t d = 0; d < base.size(); ++d) {
-          const auto& c = plan.coordinates[d];
-          int64_t at = base[d] + c.per_vector * lane;
-          inside = inside && at >= 0 && (c.wide || at < c.dim);
-          offset += at * c.stride;
-        }
-        *to++ = inside && offset < elements ? source[offset] : T{};
+      for (int64_t step = 0; step < inner_; step += block) {
+        const int64_t count = std::min(block, inner_ - step);
+        if (inside(base, step, 0) && inside(base, step, plan_.width - 1) && inside(base, step + count - 1, 0) &&
+            inside(base, step + count - 1, plan_.width - 1))
+          copy(source + offset(base, step, 0), count, to);
+        else
+          copy_inside(base, step, count, source, to);
+        to += count * plan_.width;
       }
-      for (size_t i = n; i-- > 0;) {
-        if (++step[i] < plan.steps[i]) break;
-        step[i] = 0;
+      for (size_t i = outer.size(); i-- > 0;) {
+        if (++outer[i] < plan_.steps[i]) break;
+        outer[i] = 0;
       }
     }
   }
+
+ private:
+  static constexpr int64_t block = 16;
+
+  int64_t at(const std::vector<int64_t>& base, size_t d, int64_t step, int64_t lane) const {
+    const auto& c = plan_.coordinates[d];
+    return base[d] + c.per_vector * lane + (plan_.steps.empty() ? 0 : c.per_step.back() * step);
+  }
+  int64_t offset(const std::vector<int64_t>& base, int64_t step, int64_t lane) const {
+    int64_t sum = 0;
+    for (size_t d = 0; d < base.size(); ++d) sum += at(base, d, step, lane) * plan_.coordinates[d].stride;
+    return sum;
+  }
+  bool inside(const std::vector<int64_t>& base, int64_t step, int64_t lane) const {
+    for (size_t d = 0; d < base.size(); ++d) {
+      const int64_t index = at(base, d, step, lane);
+      if (index < 0 || (!plan_.coordinates[d].wide && index >= plan_.coordinates[d].dim)) return false;
+    }
+    return offset(base, step, lane) < elements_;
+  }
+
+  // Everything is linear in step and lane, so what has its corners inside has all inside.
+  template <class T>
+  void copy(const T* source, int64_t count, T* to) const {
+    if (lane_stride_ == 1) {
+      for (int64_t s = 0; s < count; ++s) std::copy_n(source + s * step_stride_, plan_.width, to + s * plan_.width);
+      return;
+    }
+    for (int64_t lane = 0; lane < plan_.width; ++lane)
+      for (int64_t s = 0; s < count; ++s) to[s * plan_.width + lane] = source[lane * lane_stride_ + s * step_stride_];
+  }
+
+  template <class T>
+  void copy_inside(const std::vector<int64_t>& base, int64_t step, int64_t count, const T* source, T* to) const {
+    for (int64_t s = step; s < step + count; ++s)
+      for (int64_t lane = 0; lane < plan_.width; ++lane)
+        *to++ = inside(base, s, lane) ? source[offset(base, s, lane)] : T{};
+  }
+
+  const PanelPlan& plan_;
+  int64_t lane_stride_ = 0, step_stride_ = 0, elements_ = 1, inner_ = 1, runs_ = 1;
+};
+
+template <class T>
+void fill(const PanelPlan& plan, const Tensor& source, Tensor& packed) {
+  const Packing packing(plan);
+  parallel_parts(plan.panels, packed.bytes(), [&](int64_t panel) {
+    packing.fill(panel, source.data<T>(), packed.data<T>() + panel * packing.panel_elements());
+  });
 }
 
 }  // namespace
@@ -102,19 +162,19 @@ Tensor pack_panels(const PanelPlan& plan, const Tensor& source) {
   Dims dims{plan.panels};
   dims.insert(dims.end(), plan.steps.begin(), plan.steps.end());
   dims.push_back(plan.width);
-  Tensor packed(plan.dtype, dims);
+  Tensor packed(plan.dtype, dims, weight_bytes(byte_size(plan.dtype, dims)));
   switch (size_of(plan.dtype)) {
     case 1:
-      fill(plan, source.data<uint8_t>(), packed.data<uint8_t>());
+      fill<uint8_t>(plan, source, packed);
       break;
     case 2:
-      fill(plan, source.data<uint16_t>(), packed.data<uint16_t>());
+      fill<uint16_t>(plan, source, packed);
       break;
     case 4:
-      fill(plan, source.data<uint32_t>(), packed.data<uint32_t>());
+      fill<uint32_t>(plan, source, packed);
       break;
     case 8:
-      fill(plan, source.data<uint64_t>(), packed.data<uint64_t>());
+      fill<uint64_t>(plan, source, packed);
       break;
     default:
       fail(Status::InternalError, "internal error: cannot pack ", dtype_name(plan.dtype));

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/base/pages.h"
+
 namespace sardonyx::sketch {
 
 using expr::Buffer;
@@ -61,7 +63,8 @@ int64_t packed_elements(const std::vector<Product>& products, int64_t hidden) {
 Tensor pack(const std::vector<Product>& products, int64_t hidden, const Tensor& r) {
   const int64_t directions = r.dims()[0], rows = r.dims()[1], elements = packed_elements(products, hidden);
   const size_t size = size_of(r.dtype());
-  Tensor packed(r.dtype(), {directions * elements});
+  const Dims dims{directions * elements};
+  Tensor packed(r.dtype(), dims, weight_bytes(byte_size(r.dtype(), dims)));
   std::memset(packed.raw(), 0, packed.bytes());
   for (int64_t d = 0; d < directions; ++d)
     for (const Product& p : products)

@@ -2,6 +2,8 @@
 #include <array>
 
 #include "compiler/sketch/winograd.h"
+#include "runtime/base/compile_thread.h"
+#include "runtime/base/pages.h"
 
 namespace sardonyx::sketch {
 
@@ -71,13 +73,13 @@ std::vector<std::vector<double>> Winograd::weights() const {
 Tensor Winograd::pack(const Tensor& weights, int64_t width) const {
   const int64_t oc = weights.dims()[0], ic = weights.dims()[1], size = inputs(), panels = (oc + width - 1) / width;
   const auto g = this->weights();
-  Tensor packed(DType::F32, {panels, products(), ic, width});
+  const Dims dims{panels, products(), ic, width};
+  Tensor packed(DType::F32, dims, weight_bytes(byte_size(DType::F32, dims)));
   const float* source = weights.data<float>();
   float* to = packed.data<float>();
-  std::vector<double> taps(size_t(9 * width)), half(size_t(size * 3 * width));
-  for (int64_t panel = 0; panel < panels; ++panel) {
+  parallel_parts(panels, packed.bytes(), [&](int64_t panel) {
+    std::vector<double> taps(size_t(9 * width)), half(size_t(size * 3 * width));
     const int64_t filled = std::min(width, oc - panel * width);
-    std::fill(taps.begin(), taps.end(), 0.0);
     for (int64_t c = 0; c < ic; ++c) {
       for (int64_t lane = 0; lane < filled; ++lane) {
         const float* tap = source + ((panel * width + lane) * ic + c) * 9;
@@ -104,7 +106,7 @@ Tensor Winograd::pack(const Tensor& weights, int64_t width) const {
         }
       }
     }
-  }
+  });
   return packed;
 }
 

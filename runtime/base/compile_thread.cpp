@@ -97,4 +97,16 @@ void parallel_compile(size_t count, const std::function<void(size_t)>& work) {
   if (error) std::rethrow_exception(error);
 }
 
+void parallel_parts(int64_t count, int64_t bytes, const std::function<void(int64_t)>& work) {
+  constexpr int64_t little = int64_t{4} << 20, chunks = 32;
+  const int64_t chunk = bytes < little ? count : (count + chunks - 1) / chunks;
+  const auto do_chunk = [&](size_t i) {
+    for (int64_t k = int64_t(i) * chunk; k < std::min(count, (int64_t(i) + 1) * chunk); ++k) work(k);
+  };
+  if (bytes < little)
+    do_chunk(0);
+  else
+    parallel_compile(size_t((count + chunk - 1) / chunk), do_chunk);
+}
+
 }  // namespace sardonyx

@@ -1,6 +1,7 @@
 // Threads for compiling: hosts call us on threads of unknown stack size, and compilers recurse.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 
 namespace sardonyx {
@@ -12,5 +13,9 @@ void on_compile_thread(const std::function<void()>& work);
 // Calls work(0) ... work(count - 1) on min(cores, 4) compile threads, in any order. The first exception is rethrown
 // after all have stopped.
 void parallel_compile(size_t count, const std::function<void(size_t)>& work);
+
+// Calls work(0) ... work(count - 1), parts of making `bytes` of data: in order on the calling thread when that is
+// little, else on compile threads.
+void parallel_parts(int64_t count, int64_t bytes, const std::function<void(int64_t)>& work);
 
 }  // namespace sardonyx

@@ -87,6 +87,7 @@ void abi_load_extensions(onnxBackendID id) {
   FETCH(GetTensor);
   FETCH(ReleaseValue);
   FETCH(RunValues);
+  FETCH(InitGraphFromFile);
 }
 
 int abi_finish(void) {

@@ -60,6 +60,7 @@ struct onnxx_api {
   onnxxGetTensorFunction GetTensor;
   onnxxReleaseValueFunction ReleaseValue;
   onnxxRunValuesFunction RunValues;
+  onnxxInitGraphFromFileFunction InitGraphFromFile;
 };
 extern struct onnxx_api onnxx;
 

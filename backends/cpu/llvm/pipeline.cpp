@@ -1,10 +1,25 @@
 #include "backends/cpu/llvm/pipeline.h"
 
+#include <llvm/Analysis/AliasAnalysis.h>
+#include <llvm/Analysis/AssumptionCache.h>
+#include <llvm/Analysis/BasicAliasAnalysis.h>
+#include <llvm/Analysis/BlockFrequencyInfo.h>
+#include <llvm/Analysis/BranchProbabilityInfo.h>
+#include <llvm/Analysis/LoopAnalysisManager.h>
+#include <llvm/Analysis/LoopInfo.h>
+#include <llvm/Analysis/MemorySSA.h>
+#include <llvm/Analysis/OptimizationRemarkEmitter.h>
+#include <llvm/Analysis/PostDominators.h>
+#include <llvm/Analysis/ProfileSummaryInfo.h>
+#include <llvm/Analysis/ScalarEvolution.h>
+#include <llvm/Analysis/TargetLibraryInfo.h>
+#include <llvm/Analysis/TargetTransformInfo.h>
+#include <llvm/IR/Dominators.h>
 #include <llvm/IR/LegacyPassManager.h>
 #include <llvm/IR/Module.h>
+#include <llvm/IR/PassManager.h>
 #include <llvm/IR/Verifier.h>
 #include <llvm/MC/TargetRegistry.h>
-#include <llvm/Passes/PassBuilder.h>
 #include <llvm/Support/SmallVectorMemoryBuffer.h>
 #include <llvm/Support/TargetSelect.h>
 #include <llvm/Support/raw_ostream.h>
@@ -15,6 +30,7 @@
 #include <llvm/Transforms/Scalar/LICM.h>
 #include <llvm/Transforms/Scalar/LoopPassManager.h>
 #include <llvm/Transforms/Scalar/SROA.h>
+#include <llvm/Transforms/Scalar/SimpleLoopUnswitch.h>
 #include <llvm/Transforms/Scalar/SimplifyCFG.h>
 
 #include <mutex>
@@ -41,17 +57,46 @@ std::unique_ptr<llvm::TargetMachine> make_target_machine(const tensor::Target& t
                                    llvm::CodeModel::Small, llvm::CodeGenOptLevel::Default, true));
 }
 
+namespace {
+
+// What the passes below ask for. llvm::PassBuilder would register all analyses, and link all of LLVM's passes.
+void register_analyses(llvm::FunctionAnalysisManager& functions, llvm::TargetMachine& machine) {
+  auto add = [&](auto analysis) { functions.registerPass([&] { return std::move(analysis); }); };
+  add(llvm::PassInstrumentationAnalysis());
+  add(llvm::TargetIRAnalysis(machine.getTargetIRAnalysis()));
+  add(llvm::TargetLibraryAnalysis());
+  add(llvm::AssumptionAnalysis());
+  add(llvm::DominatorTreeAnalysis());
+  add(llvm::PostDominatorTreeAnalysis());
+  add(llvm::LoopAnalysis());
+  add(llvm::BranchProbabilityAnalysis());
+  add(llvm::BlockFrequencyAnalysis());
+  add(llvm::OptimizationRemarkEmitterAnalysis());
+  add(llvm::ScalarEvolutionAnalysis());
+  add(llvm::MemorySSAAnalysis());
+  add(llvm::BasicAA());
+  functions.registerPass([] {
+    llvm::AAManager aliases;
+    aliases.registerFunctionAnalysis<llvm::BasicAA>();
+    return aliases;
+  });
+}
+
+}  // namespace
+
 void optimize(llvm::Module& module, llvm::TargetMachine& machine) {
   llvm::LoopAnalysisManager loops;
   llvm::FunctionAnalysisManager functions;
-  llvm::CGSCCAnalysisManager components;
   llvm::ModuleAnalysisManager modules;
-  llvm::PassBuilder builder(&machine);
-  builder.registerModuleAnalyses(modules);
-  builder.registerCGSCCAnalyses(components);
-  builder.registerFunctionAnalyses(functions);
-  builder.registerLoopAnalyses(loops);
-  builder.crossRegisterProxies(loops, functions, components, modules);
+  register_analyses(functions, machine);
+  functions.registerPass([&] { return llvm::LoopAnalysisManagerFunctionProxy(loops); });
+  functions.registerPass([&] { return llvm::ModuleAnalysisManagerFunctionProxy(modules); });
+  loops.registerPass([&] { return llvm::FunctionAnalysisManagerLoopProxy(functions); });
+  loops.registerPass([] { return llvm::PassInstrumentationAnalysis(); });
+  loops.registerPass([] { return llvm::ShouldRunExtraSimpleLoopUnswitch(); });
+  modules.registerPass([&] { return llvm::FunctionAnalysisManagerModuleProxy(functions); });
+  modules.registerPass([] { return llvm::PassInstrumentationAnalysis(); });
+  modules.registerPass([] { return llvm::ProfileSummaryAnalysis(); });
 
   llvm::FunctionPassManager passes;
   passes.addPass(llvm::SROAPass(llvm::SROAOptions::ModifyCFG));

@@ -203,15 +203,27 @@ typedef onnxStatus(ONNXIFI_ABI* onnxxRunValuesFunction)(onnxGraph graph, uint32_
                                                         uint32_t outputsCount, const char* const* outputNames,
                                                         onnxxValue* outputs, onnxMemoryFenceV1* outputFence);
 
+/* ---- [onnxx_file] -------------------------------------------------------------------------------------------------
+ */
+
+/* onnxInitGraph for the model in a file: each weight is read into memory once, without the file's bytes around it.
+ * Nobody may shorten the file meanwhile. External data still need ONNXX_BACKEND_PROPERTY_EXTERNAL_DATA_DIR. Statuses of
+ * onnxInitGraph; INVALID_POINTER: path NULL; INVALID_MODEL: no readable regular file; INVALID_SIZE: an empty one. */
+typedef onnxStatus(ONNXIFI_ABI* onnxxInitGraphFromFileFunction)(onnxBackend backend, const uint64_t* auxPropertiesList,
+                                                                const char* path, uint32_t weightsCount,
+                                                                const onnxTensorDescriptorV1* weightDescriptors,
+                                                                onnxGraph* graph);
+
 /* ---- [onnxx_explain] ----------------------------------------------------------------------------------------------
  */
 
 /* How the graph was compiled, as JSON: an array with one object per group of nodes, with the members name, nodes (array
- * of ONNX node names), primitives, device, candidate, reason, layout (texts), estimated_ns, transfer_bytes, flops, bytes
- * and steps (numbers). A copy between devices is an entry of its own: primitives "copy", candidate "cpu -> opencl:0",
- * and the bytes it moves. flops and bytes are the work of one execution: operations as the model says, a multiply-add
- * being two, and operands and results once, under the shapes that are bound, else of typical sizes; steps is how many events it makes in
- * a trace (ONNXX_BACKEND_PROPERTY_TRACE_FILE), which name it as their argument "group". SUCCESS; FALLBACK; INVALID_GRAPH; INVALID_POINTER: size NULL. */
+ * of ONNX node names), primitives, device, candidate, reason, layout (texts), estimated_ns, transfer_bytes, flops,
+ * bytes and steps (numbers). A copy between devices is an entry of its own: primitives "copy", candidate "cpu ->
+ * opencl:0", and the bytes it moves. flops and bytes are the work of one execution: operations as the model says, a
+ * multiply-add being two, and operands and results once, under the shapes that are bound, else of typical sizes; steps
+ * is how many events it makes in a trace (ONNXX_BACKEND_PROPERTY_TRACE_FILE), which name it as their argument "group".
+ * SUCCESS; FALLBACK; INVALID_GRAPH; INVALID_POINTER: size NULL. */
 typedef onnxStatus(ONNXIFI_ABI* onnxxGetGraphReportFunction)(onnxGraph graph, char* json, size_t* size);
 
 #ifdef __cplusplus

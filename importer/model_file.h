@@ -1,0 +1,26 @@
+// A model file in memory for as long as its model is parsed. Pages come when they are looked at and go when what they
+// hold was copied, so weights are not there twice.
+#pragma once
+#include <string>
+
+#include "importer/lift.h"
+
+namespace sardonyx::importer {
+
+class ModelFile {
+ public:
+  // Throws Error(InvalidModel) for what is no readable regular file. Nobody may shorten the file meanwhile.
+  explicit ModelFile(const std::string& path);
+  ~ModelFile();
+  ModelFile(const ModelFile&) = delete;
+  ModelFile& operator=(const ModelFile&) = delete;
+
+  Bytes bytes() const { return bytes_; }
+  // Lets go of the pages that lie within `part`; they can still be read, from the file again.
+  void release(Bytes part) const noexcept;
+
+ private:
+  Bytes bytes_;
+};
+
+}  // namespace sardonyx::importer
