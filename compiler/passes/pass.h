@@ -20,6 +20,8 @@ struct PassContext {
   // Whether every device that may run the graph multiplies bytes at once (Target::byte_products): else quantized
   // contractions are faster in F32.
   bool byte_products = true;
+  // Whether every device that may run the graph takes weights of few bits as they are: else they are widened once.
+  bool narrow_weights = true;
   // Filled in by run_pipeline: pass name and nanoseconds, in order of execution.
   std::vector<std::pair<std::string, double>> timings;
 };

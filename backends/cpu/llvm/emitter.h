@@ -51,6 +51,7 @@ class Emitter {
   Value* emit_call(const Expr& e);
   Value* emit_reduce(const Expr& e, Value* a);
   Value* convert(Value* v, expr::Type from, expr::Type to);
+  Value* nibble_to_f32(const Expr& e);
   Value* f32_from_bf16(Value* bits);
   Value* bf16_from_f32(Value* v);
 
