@@ -13,7 +13,7 @@
 #include "backends/recurrent.h"
 #include "backends/scheduled.h"
 #include "compiler/expr/simplify.h"
-#include "compiler/sketch/support.h"
+#include "compiler/sketch/tile.h"
 #include "compiler/tensor/symbol_values.h"
 #include "runtime/base/status.h"
 
@@ -28,7 +28,8 @@ using graph::Node;
 
 namespace {
 
-// Two schedules of one product over the same operands: `tiled` for many rows, `single` for up to `few_rows`.
+// Two schedules of one product over the same operands: `tiled` for many rows, `single` for up to
+// `most_single_rows`.
 class RowVariants : public runtime::Kernel {
  public:
   RowVariants(runtime::KernelPtr tiled, runtime::KernelPtr single, const tensor::Program& program)
@@ -40,12 +41,10 @@ class RowVariants : public runtime::Kernel {
   std::shared_ptr<const runtime::Invocation> prepare(std::span<const int64_t> dims) const override {
     const tensor::SymbolValues values = tensor::symbol_values(symbols_, dims, name());
     int64_t rows = expr::evaluate(rows_, values);
-    return (rows > few_rows ? tiled_ : single_)->prepare(dims);
+    return (rows > sketch::most_single_rows ? tiled_ : single_)->prepare(dims);
   }
 
  private:
-  // A single row costs about a quarter of a tile of 14, whose unused rows are computed too.
-  static constexpr int64_t few_rows = 3;
   runtime::KernelPtr tiled_, single_;
   std::vector<expr::VarPtr> symbols_;
   expr::Expr rows_;
@@ -55,11 +54,16 @@ class RowVariants : public runtime::Kernel {
 // panels: a tile of many rows would compute mostly nothing there. One row needs several vectors at once to hide the
 // latency of its sums. Nothing when the point has no such variant.
 std::optional<backends::Point> single_row_variant(const Candidate& candidate, const sketch::Problem& problem) {
-  if (candidate.family != "codegen.contraction" || problem.program.symbols.empty()) return std::nullopt;
+  const bool narrow = candidate.family == "codegen.narrow";
+  if ((candidate.family != "codegen.contraction" && !narrow) || problem.program.symbols.empty()) return std::nullopt;
   auto rows = candidate.point.find("rows"), nv = candidate.point.find("nv");
   if (rows == candidate.point.end() || nv == candidate.point.end() || rows->second <= 1) return std::nullopt;
   backends::Point point = candidate.point;
   point["rows"] = 1;
+  if (narrow) {
+    point["nv"] = point.at("panel");
+    return point;
+  }
   point["panel"] = nv->second;
   point["nv"] = nv->second * std::max<int64_t>(1, sketch::vectors_in_flight / nv->second);
   point["unroll"] = 4;

@@ -2,8 +2,8 @@
 //
 // Small results are already folded by the builder. Here: anything whose result has at most 2^20 elements and is not
 // larger than four times its operands (so that a broadcast of a scalar never becomes a megabyte of data).
-// Results without elements become constants as well.
-#include "compiler/passes/pass.h"
+// Results without elements become constants as well. Weights of few bits that products read stay narrow.
+#include "compiler/passes/narrow_weights.h"
 #include "compiler/tensor/interpret.h"
 #include "runtime/base/log.h"
 #include "runtime/base/status.h"
@@ -80,12 +80,14 @@ bool fold_empty_results(graph::Graph& graph, Node& node) {
 
 }  // namespace
 
-bool fold_constants(graph::Graph& graph, PassContext&) {
+bool fold_constants(graph::Graph& graph, PassContext& context) {
   bool changed = false;
+  std::unordered_set<const Node*> narrow;
+  if (context.narrow_weights) narrow = widening_of_products(graph);
   for_each_node(graph, [&](Node& node) {
     changed |= fold_empty_results(graph, node);
     std::vector<Tensor> operands;
-    if (!foldable(node, operands)) return;
+    if (narrow.count(&node) || !foldable(node, operands)) return;
     std::vector<Tensor> values;
     try {
       values = evaluate(node, operands);

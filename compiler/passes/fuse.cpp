@@ -5,7 +5,7 @@
 //     value leaves the group and no path leaves and re-enters it (convexity);
 //  2. prologues: producers all of whose uses are inside the group. Row-wise anchors (softmax, layer norm, reductions)
 //     take point-wise and injective ones; contractions and windows only broadcasts and the dequantization of epilogue
-//     operands, because their candidates read plain tensors.
+//     operands, because their candidates read plain tensors. What widens narrow weights joins the product or gather.
 // Point-wise and injective nodes left over group among themselves (producer into consumer when all its uses are there).
 // Reshapes between groups stay outside: they are views. Constants, control, dims and bindings stay outside too.
 //
@@ -17,6 +17,7 @@
 
 #include "compiler/expr/simplify.h"
 #include "compiler/passes/group.h"
+#include "compiler/passes/narrow_weights.h"
 #include "compiler/passes/pass.h"
 #include "runtime/base/status.h"
 
@@ -74,8 +75,15 @@ struct Group {
 
 class Fuser {
  public:
-  explicit Fuser(Region& region) : region_(region) {
+  Fuser(Region& region, bool narrow_weights) : region_(region) {
     int64_t number = 0;
+    for (auto& node : region.nodes()) {
+      Value* operand = narrow_weights ? narrow_operand(*node) : nullptr;
+      const auto found = operand ? match_narrow_weights(operand) : std::nullopt;
+      if (!found) continue;
+      narrow_.insert(found->widening.begin(), found->widening.end());
+      narrow_.insert(found->parameters.begin(), found->parameters.end());
+    }
     for (auto& node : region.nodes()) order_[node.get()] = number++;
   }
 
@@ -187,6 +195,11 @@ class Fuser {
       return false;  // a concat reads each source once: keep it a copy
     for (const Node* member : group->nodes)
       if (member->op == Op::concat && !moves_pieces(node, *member)) return false;
+    if (narrow_.count(&node)) {
+      group->nodes.push_back(&node);
+      group_of_[&node] = group;
+      return true;
+    }
     if (Node* anchor = group->anchor) {
       if (has(*anchor, graph::Opaque)) return false;
       bool feeds_anchor = std::any_of(node.result()->uses.begin(), node.result()->uses.end(),
@@ -251,6 +264,7 @@ class Fuser {
   std::unordered_map<const Node*, int64_t> order_;
   std::unordered_map<const Node*, Group*> group_of_;
   std::vector<std::unique_ptr<Group>> groups_;
+  std::unordered_set<const Node*> narrow_;  // widen narrow weights
 };
 
 void Fuser::materialise(Group& group) {
@@ -285,10 +299,11 @@ void split_broadcasts(Region& region) {
 }  // namespace
 
 bool fuse(graph::Graph& graph, PassContext& context) {
+  if (context.narrow_weights) for_each_region(graph, split_narrow_weights);
   // A dead epilogue would place its group behind users of the value that leaves.
   bool changed = eliminate_dead(graph, context);
   for_each_region(graph, split_broadcasts);
-  for_each_region(graph, [&](Region& region) { changed |= Fuser(region).run(); });
+  for_each_region(graph, [&](Region& region) { changed |= Fuser(region, context.narrow_weights).run(); });
   return changed;
 }
 

@@ -23,6 +23,8 @@ struct PassContext {
   // Whether only the host runs the graph, which has a kernel for attention: else its products and its softmax stay
   // groups of their own.
   bool attention = true;
+  // Whether every device that may run the graph takes weights of few bits as they are: else they are widened once.
+  bool narrow_weights = true;
   // Filled in by run_pipeline: pass name and nanoseconds, in order of execution.
   std::vector<std::pair<std::string, double>> timings;
 };

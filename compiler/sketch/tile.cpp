@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "compiler/sketch/narrow_weights.h"
 #include "compiler/sketch/pack.h"
 #include "compiler/sketch/quads.h"
 #include "compiler/tensor/lower/lower.h"
@@ -29,8 +30,10 @@ std::vector<Expr> distinct_nodes(const Expr& e, Kind kind) {
 }
 
 constexpr int64_t prefetch_bytes = 8192;
-constexpr double streaming = 4;           // how much faster panels come than Target's guess of memory
-constexpr int64_t rows_at_the_end = 4;    // of tiles behind the last whole one, when the rows are counted at run time
+constexpr double streaming = 4;         // how much faster panels come than Target's guess of memory
+constexpr int64_t rows_at_the_end = 4;  // of tiles behind the last whole one, when the rows are counted at run time
+constexpr int64_t tiles_of_widened =
+    64;  // that a panel of narrow weights is widened for, when the rows are counted then
 constexpr int64_t most_edge_copies = 48;  // keeps code, and the time to compile it, bounded
 
 // One reduction loop: its variable runs over [low, high) of the full extent.
@@ -55,7 +58,7 @@ class TileBuilder {
     order_reduction();
     separate_conditions();
     q_ = loop_var("q", width_);
-    pack_operands();
+    tile_.narrow ? pack_narrow_weights() : pack_operands();
     body_ = tensor::substitute_shared(body_, {{vector_.var.get(), Expr(panel_) * width_ + Expr(q_)}});
     Stmt all = all_panels();
     for (size_t i = run_time_panels_.size(); i-- > 0;) {
@@ -310,6 +313,19 @@ class TileBuilder {
         divides_ = divides_ || (is_integer(e->type.dtype) && !loads_of(e->args[1]).empty());
   }
 
+  // Narrow weights are widened into a panel of scratch that all row tiles read, or by each row in registers.
+  void pack_narrow_weights() {
+    narrow_.emplace(tile_, panel_width_);
+    if (widens_in_registers()) return;
+    const Axis& step = loops_[0].axis;
+    const BufferPtr panel = make_buffer("widened", DType::F32, {step.extent, Expr(width_)}, Buffer::Scope::Scratch);
+    run_time_panels_.push_back({panel, narrow_->widen(panel, Expr(panel_) * width_, shape_.nv, shape_.lanes)});
+    replace(tile_.narrow->value, expr::load(panel, {Expr(step.var), Expr(q_)}));
+    check(loads_of(body_, tile_.narrow->codes->buffer.get()).empty(), "narrow weights are read past their panel");
+  }
+
+  bool widens_in_registers() const { return narrow_ && shape_.rows == 1; }
+
   // The program input that this is a constant of, or the words of one; -1: none.
   int constant_input(const BufferPtr& buffer) const {
     if (tile_.quads && tile_.quads->weight_words == buffer) return tile_.quads->weights;
@@ -466,6 +482,16 @@ class TileBuilder {
     return tensor::make_for(ForKind::Serial, i, loop.axis.extent, reduction(t, acc, depth + 1, bound, tap));
   }
 
+  // The reduction of a tile of one row by narrow weights.
+  Stmt narrow_row(const Tile& t, const BufferPtr& acc) const {
+    const Expr row = t.clamp ? expr::min(t.row0, row_.extent - 1) : t.row0;
+    return narrow_->accumulate(acc, Expr(panel_) * width_, t.vectors, shape_.lanes, [&](const Expr& k) {
+      expr::Substitution at{{loops_[0].axis.var.get(), k}};
+      if (row_.var) at[row_.var.get()] = row;
+      return tensor::substitute_shared(tile_.narrow->activation, at);
+    });
+  }
+
   // The stores of point (row, q) whose reduced value is `value`.
   Stmt stores(const Tile& t, const Expr& row, const Expr& q, const Expr& value) const {
     Expr v = Expr(panel_) * width_ + q;
@@ -495,7 +521,7 @@ class TileBuilder {
     parts.push_back(for_points(t, t.rows, [&](const Expr& i, const Expr& q) {
       return tensor::make_store(acc, {i, q}, identity);
     }));
-    parts.push_back(reduction(t, acc, 0, {}, 0));
+    parts.push_back(widens_in_registers() ? narrow_row(t, acc) : reduction(t, acc, 0, {}, 0));
     double cost = 0;
     for (const Map::Output& out : tile_.epilogue) cost += scalar_cost_ns(out.value);
     if (t.rows * t.vectors <= 2 || (cost < 6 && !stores_in_loop(t))) {
@@ -561,7 +587,7 @@ class TileBuilder {
   Stmt symbolic_rows(Tile t) {
     t.rows = shape_.rows;
     Expr blocks = expr::ceil_div(row_.extent, shape_.rows);
-    int64_t per_group = tiles_per_group(std::max<int64_t>(1, typical(blocks)));
+    int64_t per_group = tiles_per_group(narrow_ ? tiles_of_widened : std::max<int64_t>(1, typical(blocks)));
     Expr groups = expr::simplify(expr::ceil_div(blocks, per_group));
     set_groups(groups);
     VarPtr i = loop_var("tile", per_group), row = loop_var("row0", row_.extent);
@@ -643,6 +669,7 @@ class TileBuilder {
 
   // The larger operand is walked once: its panels run outermost.
   bool panels_outermost() const {
+    if (narrow_) return true;
     double vector_bytes = 0, other_bytes = 0;
     for (const PackedOperand& p : packed_) vector_bytes += typical_bytes(*p.panels.buffer);
     for (const Expr& load : distinct_nodes(tile_.body, Kind::Load)) {
@@ -684,6 +711,8 @@ class TileBuilder {
     Lowered lowered;
     std::vector<BufferPtr> more;
     for (const PackedOperand& p : packed_) more.push_back(p.panels.buffer);
+    if (narrow_)
+      for (const sketch::Packed& p : narrow_->packed()) more.push_back(p.buffer);
     if (tile_.quads) more.push_back(tile_.quads->activation_words);
     // Unused rows of a tile are computed too.
     Expr points = points_of(outer) * vector_.extent * points_of(tile_.reduce_axes);
@@ -692,11 +721,12 @@ class TileBuilder {
     if (row_.var) points = points * expr::ceil_div(row_.extent, step) * step;
     lowered.launches.push_back(
         finish_kernel(*tile_.program, name, real, code, points, tile_cost(tile_, shape_, target_), more));
+    for (const PackedOperand& p : packed_) lowered.packed.push_back(p.panels);
+    if (narrow_) lowered.packed = narrow_->packed();
     // Weights come from memory, a model's are more than caches hold.
     double packed_bytes = 0;
-    for (const PackedOperand& p : packed_) packed_bytes += typical_bytes(*p.panels.buffer);
+    for (const sketch::Packed& p : lowered.packed) packed_bytes += typical_bytes(*p.buffer);
     lowered.launches.front().least_ns = packed_bytes / (target_.bytes_per_ns * streaming);
-    for (const PackedOperand& p : packed_) lowered.packed.push_back(p.panels);
     if (tile_.quads) lowered.packed.push_back({tile_.quads->activation, tile_.quads->activation_words, nullptr});
     return lowered;
   }
@@ -714,6 +744,7 @@ class TileBuilder {
   std::vector<Expr> row_conditions_;
   std::vector<size_t> row_loops_;  // loops that row conditions mention: at most one
   std::vector<PackedOperand> packed_;
+  std::optional<NarrowPanels> narrow_;
   std::vector<RunTimePanel> run_time_panels_;
   bool loads_outside_ = false;
   bool divides_ = false;  // integers by what was loaded

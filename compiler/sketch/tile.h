@@ -14,6 +14,10 @@
 
 namespace sardonyx::sketch {
 
+// Up to so many rows of a product run one by one: a single row costs about a quarter of a tile of 14, whose unused rows
+// are computed too.
+inline constexpr int64_t most_single_rows = 3;
+
 // Factors of products of bytes as I32 words, four bytes of the first reduction axis each (quads.h).
 struct Quads {
   int activation = 0;          // program input, U8
@@ -21,6 +25,17 @@ struct Quads {
   int weights = 0;             // program input, I8, constant
   BufferPtr weight_words;      // what words_along(weights, weight_dim) holds
   int weight_dim = 0;
+};
+
+// One factor of a product as constant weights of few bits: (codes - zero) * scale, in F32 (narrow_weights.h).
+struct NarrowWeights {
+  Expr value;         // the factor
+  Expr activation;    // the other one, which does not change along the vector axis
+  Expr codes;         // the load of I4, U4, I8, U8, F16 or BF16
+  Expr zero, scale;   // F32 over `block` and the vector axis; undefined: none
+  VarPtr block;       // counts the blocks of the reduction axis that share zeros and scales
+  int64_t depth = 0;  // of the reduction axis
+  int64_t block_size = 0;
 };
 
 // The problem in canonical form: collapsed axes, reduction axes, the reduced expression, and what is stored at the end.
@@ -36,6 +51,7 @@ struct TileProblem {
   std::vector<bool> constant;           // per program input
   int vector_axis = -1, row_axis = -1;  // row_axis may be -1
   std::optional<Quads> quads;           // body is the product of two words then, the unsigned one first
+  std::optional<NarrowWeights> narrow;
 };
 
 std::variant<TileProblem, Refusal> tile_problem(const Problem& problem);
@@ -52,7 +68,7 @@ struct TileShape {
   int nv = 1;      // vectors
   int unroll = 1;  // of the innermost reduction loop
   int lanes = 16;
-  int panel = 0;  // vectors per panel of packed constants, a divisor of nv; 0: nv
+  int panel = 0;  // vectors per panel of packed constants, a divisor of nv; 0: nv. Of narrow weights: a multiple of nv
 };
 // Estimated nanoseconds of the whole problem on one core.
 double tile_cost(const TileProblem& tile, const TileShape& shape, const Target& target);

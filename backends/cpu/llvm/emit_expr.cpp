@@ -27,6 +27,10 @@ bool is_number(const Expr& e) {
   return e->kind == Kind::FloatImm && e->float_value == e->float_value;
 }
 
+bool is_integer_of(const Expr& e, int64_t value) {
+  return e->kind == Kind::Broadcast ? is_integer_of(e->args[0], value) : expr::is_const(e, value);
+}
+
 std::optional<double> float_number(const Expr& e) {
   if (e->kind == Kind::Broadcast) return float_number(e->args[0]);
   return e->kind == Kind::FloatImm ? std::optional(e->float_value) : std::nullopt;
@@ -429,7 +433,27 @@ Emitter::Value* Emitter::bf16_from_f32(Value* v) {
   return b_.CreateTrunc(b_.CreateLShr(result, 16), int_type(like, 16));
 }
 
+// F32 of the sign-extended nibble that `e` shifts up and down again, sixteen lanes at once: a look-up by the low four
+// bits of each lane. Null when `e` is something else or the machine has no such look-up.
+Emitter::Value* Emitter::nibble_to_f32(const Expr& e) {
+  const auto shifts = [](const Expr& x, Function function) { return x->kind == Kind::Call && x->function == function; };
+  const expr::Type type{DType::I32, 16};
+  if (target_.vector_bytes < 64 || e->type != type || !shifts(e, Function::ShiftRight)) return nullptr;
+  const Expr& up = e->args[0];
+  if (!shifts(up, Function::ShiftLeft) || !is_integer_of(e->args[1], 28)) return nullptr;
+  llvm::SmallVector<llvm::Constant*> numbers;
+  for (int i = 0; i < 16; ++i) numbers.push_back(llvm::ConstantFP::get(b_.getFloatTy(), i < 8 ? i : i - 16));
+  Value* amount = value_of(up->args[1]);
+  if (!llvm::isa<llvm::Constant>(amount)) return nullptr;
+  Value* down = b_.CreateSub(llvm::ConstantInt::get(amount->getType(), 28), amount);
+  Value* lowest = b_.CreateLShr(value_of(up->args[0]), down);
+  return b_.CreateIntrinsic(llvm::Intrinsic::x86_avx512_permvar_sf_512, {},
+                            {llvm::ConstantVector::get(numbers), lowest});
+}
+
 Emitter::Value* Emitter::emit_cast(const Expr& e) {
+  if (e->type.dtype == DType::F32)
+    if (Value* number = nibble_to_f32(e->args[0])) return number;
   Value* v = value_of(e->args[0]);
   const expr::Type from = e->args[0]->type;
   const bool bytes = is_integer(e->type.dtype) && bits_of(e->type.dtype) <= 16;
