@@ -31,11 +31,10 @@ bool are_opposites(const Expr& a, const Expr& b) {
   return (a->kind == Kind::Not && equal(a->args[0], b)) || (b->kind == Kind::Not && equal(b->args[0], a));
 }
 
-// Coefficients and constant have negations and neighbours, so that terms can go to the other side of a comparison.
+// A coefficient that has no negation cannot go to the other side of a comparison.
 bool can_be_split(const Sum& sum) {
-  const auto moderate = [](int64_t value) { return value > -INT64_MAX && value < INT64_MAX; };
-  return moderate(sum.constant) &&
-         std::all_of(sum.terms.begin(), sum.terms.end(), [&](const Term& term) { return moderate(term.coefficient); });
+  return std::none_of(sum.terms.begin(), sum.terms.end(),
+                      [](const Term& term) { return term.coefficient == INT64_MIN; });
 }
 
 // Decides from intervals; nullopt when they overlap.
@@ -116,17 +115,21 @@ Expr Simplifier::ordering_of(Kind kind, Sum difference) {
   Sum left, right;
   for (const Term& term : difference.terms)
     (term.coefficient < 0 ? left : right).add(std::abs(term.coefficient) / g, term.atom);
-  int64_t k = -floor_div(-difference.constant, g);
+  int64_t k = difference.constant / g + (difference.constant % g > 0);
   if (right.is_constant()) {
     right.constant = k;
     return build(left) < build(right);
   }
   if (left.is_constant()) {
+    if (k <= -INT64_MAX) return bool_imm(false);
     left.constant = 1 - k;
     return build(left) <= build(right);
   }
   if (k == 1) return build(left) <= build(right);
-  (k < 0 ? left : right).constant = std::abs(k);
+  if (k < 0 && k != INT64_MIN)
+    left.constant = -k;
+  else
+    right.constant = k;
   return build(left) < build(right);
 }
 
@@ -149,7 +152,7 @@ Expr Simplifier::equality_of(Kind kind, Sum difference) {
   for (const Term& term : difference.terms)
     (term.coefficient > 0 ? left : right).add(std::abs(term.coefficient) / g, term.atom);
   int64_t k = difference.constant / g;
-  if (right.is_constant() || k < 0)
+  if ((right.is_constant() || k < 0) && k != INT64_MIN)
     right.constant = -k;
   else
     left.constant = k;
