@@ -64,7 +64,8 @@ void Team::start() {
   SignalBlock block;
   if (sched_getaffinity(0, sizeof allowed_, &allowed_) != 0) CPU_ZERO(&allowed_);
   while (int(threads_.size()) < size_ - 1) {
-    auto worker = std::make_unique<Worker>(Worker{this, int(threads_.size()) + 1});
+    const int member = int(threads_.size()) + 1;
+    auto worker = std::make_unique<Worker>(Worker{this, member});  // the thread's from its start on
     pthread_t thread;
     if (pthread_create(&thread, nullptr, thread_entry, worker.get()) != 0) {
       start_failed_ = true;
@@ -72,7 +73,7 @@ void Team::start() {
       return;
     }
     char name[16];
-    std::snprintf(name, sizeof name, "sardonyx-w%d", worker->member % 10000);
+    std::snprintf(name, sizeof name, "sardonyx-w%d", member % 10000);
     pthread_setname_np(thread, name);
     worker.release();
     threads_.push_back(thread);

@@ -206,11 +206,15 @@ TEST(Team, WorkersKeepOffTheCoreOfTheLeader) {
     CPU_SET(size_t(cpu), &one);
     ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
     here = cpu;
-    for (int i = 0; i < 20; ++i) ASSERT_EQ(team.run(job, nullptr, nullptr, nullptr), 0);
+    // Other processes may keep the other cores for a while.
+    const int wanted = helped + 20;
+    const auto start = Clock::now();
+    while (helped < wanted && Clock::now() - start < std::chrono::seconds(20))
+      ASSERT_EQ(team.run(job, nullptr, nullptr, nullptr), 0);
+    EXPECT_GE(helped, wanted) << "with the leader on CPU " << cpu;
   }
   sched_setaffinity(0, sizeof allowed, &allowed);
   EXPECT_EQ(shared, 0);
-  EXPECT_GT(helped, 0);
 }
 
 TEST(Team, SleepsWhenIdleAndWakesAgain) {
