@@ -1,8 +1,5 @@
 #include "runtime/base/tensor.h"
 
-#include <sys/mman.h>
-
-#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
@@ -31,13 +28,9 @@ int64_t element_count(std::span<const int64_t> dims) {
 int64_t byte_size(DType dtype, std::span<const int64_t> dims) { return element_count(dims) * int64_t(size_of(dtype)); }
 
 std::shared_ptr<uint8_t> allocate_bytes(size_t bytes) {
-  // Large blocks lie on huge pages as far as whole ones fit in: weights are read once per run, page after page.
-  constexpr size_t huge_page = size_t{2} << 20;
-  const size_t whole = bytes / huge_page * huge_page;
-  void* memory = nullptr;
-  const int failed = posix_memalign(&memory, whole > 0 ? huge_page : 64, std::max<size_t>((bytes + 63) / 64 * 64, 64));
-  require(failed == 0, Status::NoSystemMemory, "cannot allocate ", bytes, " bytes");
-  if (whole > 0) madvise(memory, whole, MADV_HUGEPAGE);
+  size_t rounded = (bytes + 63) / 64 * 64;
+  void* memory = std::aligned_alloc(64, rounded ? rounded : 64);
+  require(memory != nullptr, Status::NoSystemMemory, "cannot allocate ", bytes, " bytes");
   return std::shared_ptr<uint8_t>(static_cast<uint8_t*>(memory), [](uint8_t* p) { std::free(p); });
 }
 
