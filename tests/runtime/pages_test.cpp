@@ -13,7 +13,7 @@ namespace {
 
 TEST(Pages, AreZeroAlignedAndWritable) {
   for (size_t bytes : {size_t{1}, size_t{5000}, huge_page_bytes - 1, huge_page_bytes, 3 * huge_page_bytes + 4097}) {
-    uint8_t* block = map_pages(bytes);
+    uint8_t* block = map_pages(bytes, bytes % 2 ? Pages::Plain : Pages::Huge);
     ASSERT_NE(block, nullptr) << bytes;
     const size_t alignment = bytes >= huge_page_bytes ? huge_page_bytes : 4096;
     EXPECT_EQ(reinterpret_cast<uintptr_t>(block) % alignment, 0u) << bytes;
@@ -21,19 +21,19 @@ TEST(Pages, AreZeroAlignedAndWritable) {
     std::fill(block, block + bytes, uint8_t{1});
     unmap_pages(block, bytes);
   }
-  EXPECT_EQ(map_pages(0), nullptr);
-  EXPECT_EQ(map_pages(SIZE_MAX), nullptr);
+  EXPECT_EQ(map_pages(0, Pages::Plain), nullptr);
+  EXPECT_EQ(map_pages(SIZE_MAX, Pages::Plain), nullptr);
 }
 
 TEST(Pages, WeightsAreAlignedWhateverTheirSize) {
   for (int64_t bytes : {0, 1, 65535, 65536, 5'000'000}) {
-    std::shared_ptr<uint8_t> weights = weight_bytes(bytes);
+    std::shared_ptr<uint8_t> weights = weight_bytes(bytes, Pages::Huge);
     ASSERT_NE(weights, nullptr);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(weights.get()) % 64, 0u);
     std::fill(weights.get(), weights.get() + bytes, uint8_t{1});
   }
   try {
-    weight_bytes(int64_t{1} << 60);
+    weight_bytes(int64_t{1} << 60, Pages::Plain);
     FAIL() << "an exabyte was there";
   } catch (const Error& error) {
     EXPECT_EQ(error.status(), Status::NoSystemMemory);
