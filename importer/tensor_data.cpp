@@ -255,7 +255,7 @@ Tensor to_tensor(const TensorProto& tensor, const Sources& sources) {
   DType dtype = require_supported(tensor);
   if (dtype == DType::String) return texts_of(tensor);
   const Dims dims = dims_of(tensor);
-  Tensor result(dtype, dims, weight_bytes(byte_size(dtype, dims)));
+  Tensor result(dtype, dims, weight_bytes(byte_size(dtype, dims), Pages::Plain));
   size_t bytes = size_t(size_of_tensor(tensor).bytes);
   if (bytes == 0) return result;
   if (is_packed(dtype)) {

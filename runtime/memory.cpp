@@ -57,7 +57,7 @@ bool Memory::try_reserve(int64_t bytes) noexcept {
   // The system may promise more than it has; do not find out by touching it.
   if (bytes > physical_memory()) return false;
   if (bytes >= int64_t{2 * huge_page_bytes}) {
-    data_ = map_pages(size_t(bytes));
+    data_ = map_pages(size_t(bytes), Pages::Huge);
     if (data_ == nullptr) return false;
     bytes_ = bytes;
     mapped_ = true;

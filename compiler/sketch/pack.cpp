@@ -162,7 +162,7 @@ Tensor pack_panels(const PanelPlan& plan, const Tensor& source) {
   Dims dims{plan.panels};
   dims.insert(dims.end(), plan.steps.begin(), plan.steps.end());
   dims.push_back(plan.width);
-  Tensor packed(plan.dtype, dims, weight_bytes(byte_size(plan.dtype, dims)));
+  Tensor packed(plan.dtype, dims, weight_bytes(byte_size(plan.dtype, dims), Pages::Huge));
   switch (size_of(plan.dtype)) {
     case 1:
       fill<uint8_t>(plan, source, packed);

@@ -64,7 +64,7 @@ Tensor pack(const std::vector<Product>& products, int64_t hidden, const Tensor& 
   const int64_t directions = r.dims()[0], rows = r.dims()[1], elements = packed_elements(products, hidden);
   const size_t size = size_of(r.dtype());
   const Dims dims{directions * elements};
-  Tensor packed(r.dtype(), dims, weight_bytes(byte_size(r.dtype(), dims)));
+  Tensor packed(r.dtype(), dims, weight_bytes(byte_size(r.dtype(), dims), Pages::Huge));
   std::memset(packed.raw(), 0, packed.bytes());
   for (int64_t d = 0; d < directions; ++d)
     for (const Product& p : products)

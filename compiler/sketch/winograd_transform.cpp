@@ -74,7 +74,7 @@ Tensor Winograd::pack(const Tensor& weights, int64_t width) const {
   const int64_t oc = weights.dims()[0], ic = weights.dims()[1], size = inputs(), panels = (oc + width - 1) / width;
   const auto g = this->weights();
   const Dims dims{panels, products(), ic, width};
-  Tensor packed(DType::F32, dims, weight_bytes(byte_size(DType::F32, dims)));
+  Tensor packed(DType::F32, dims, weight_bytes(byte_size(DType::F32, dims), Pages::Huge));
   const float* source = weights.data<float>();
   float* to = packed.data<float>();
   parallel_parts(panels, packed.bytes(), [&](int64_t panel) {

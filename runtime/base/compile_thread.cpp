@@ -99,6 +99,7 @@ void parallel_compile(size_t count, const std::function<void(size_t)>& work) {
 
 void parallel_parts(int64_t count, int64_t bytes, const std::function<void(int64_t)>& work) {
   constexpr int64_t little = int64_t{4} << 20, chunks = 32;
+  if (count == 0) return;
   const int64_t chunk = bytes < little ? count : (count + chunks - 1) / chunks;
   const auto do_chunk = [&](size_t i) {
     for (int64_t k = int64_t(i) * chunk; k < std::min(count, (int64_t(i) + 1) * chunk); ++k) work(k);

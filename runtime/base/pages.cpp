@@ -22,7 +22,7 @@ size_t whole_pages(size_t bytes) {
 }
 }  // namespace
 
-uint8_t* map_pages(size_t bytes) noexcept {
+uint8_t* map_pages(size_t bytes, Pages pages) noexcept {
   if (bytes == 0 || bytes > SIZE_MAX / 2) return nullptr;
   const size_t size = whole_pages(bytes), spare = size >= huge_page_bytes ? huge_page_bytes : 0;
   void* mapping = mmap(nullptr, size + spare, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -32,16 +32,16 @@ uint8_t* map_pages(size_t bytes) noexcept {
   const size_t before = (spare - reinterpret_cast<uintptr_t>(begin) % spare) % spare;
   if (before > 0) munmap(begin, before);
   munmap(begin + before + size, spare - before);
-  madvise(begin + before, size, MADV_HUGEPAGE);
+  if (pages == Pages::Huge) madvise(begin + before, size, MADV_HUGEPAGE);
   return begin + before;
 }
 
 void unmap_pages(uint8_t* block, size_t bytes) noexcept { munmap(block, whole_pages(bytes)); }
 
-std::shared_ptr<uint8_t> weight_bytes(int64_t bytes) {
+std::shared_ptr<uint8_t> weight_bytes(int64_t bytes, Pages pages) {
   const auto size = size_t(bytes);
   if (bytes < mapped_from) return allocate_bytes(size);
-  uint8_t* block = map_pages(size);
+  uint8_t* block = map_pages(size, pages);
   require(block != nullptr, Status::NoSystemMemory, "cannot allocate ", bytes, " bytes");
   return std::shared_ptr<uint8_t>(block, [size](uint8_t* p) { unmap_pages(p, size); });
 }

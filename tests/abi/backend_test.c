@@ -156,6 +156,7 @@ static void test_info(void) {
   EXPECT_TRUE(has_word(text(id, ONNXIFI_BACKEND_EXTENSIONS), "onnxx_values"));
   EXPECT_TRUE(!has_word(text(id, ONNXIFI_BACKEND_EXTENSIONS), "onnxx_dlpack"));
   EXPECT_TRUE(has_word(text(id, ONNXIFI_BACKEND_EXTENSIONS), "onnxx_figures"));
+  EXPECT_TRUE(has_word(text(id, ONNXIFI_BACKEND_EXTENSIONS), "onnxx_file"));
   EXPECT_TRUE(strcmp(text(id, ONNXX_BACKEND_FIGURES), "measured") == 0);
   EXPECT_TRUE(number(id, ONNXIFI_BACKEND_MACS_FP32) > 1000000);
   EXPECT_TRUE(number(id, ONNXIFI_BACKEND_MEMORY_BANDWIDTH) > 1000000);
