@@ -85,6 +85,7 @@ constexpr Variable variables[] = {
     {"SARDONYX_NUM_THREADS", set_threads},
     {"SARDONYX_POLICY", set_policy},
     {"SARDONYX_EXACT", set_switch<&Settings::exact>},
+    {"SARDONYX_DETERMINISTIC", set_switch<&Settings::deterministic>},
     {"SARDONYX_DEVICES", set_text<&Settings::devices>},
     {"SARDONYX_PLACEMENT", set_text<&Settings::placement>},
     {"SARDONYX_STRICT", set_switch<&Settings::strict>},
@@ -134,6 +135,9 @@ const std::vector<SettingDoc>& setting_docs() {
        "which kernels may be chosen: the cheapest by the cost model, generated code first, vendor library first"},
       {"SARDONYX_EXACT", "ONNXX_BACKEND_PROPERTY_EXACT", "0 or 1",
        "1: every sum is over its own products; no Winograd convolutions, whose error is a few times that of direct sums"},
+      {"SARDONYX_DETERMINISTIC", "ONNXX_BACKEND_PROPERTY_DETERMINISTIC", "0 or 1",
+       "1: what the CPU computes of a sample of a batch is the same, bit for bit, for every number of threads, size of "
+       "the batch and place in it; no vendor library and no Winograd convolutions"},
       {"", "ONNXIFI_BACKEND_PROPERTY_OPTIMIZATION", "0 to 3", "throughput, latency (default), power or delay"},
       {"SARDONYX_DEVICES", "", "comma-separated names, e.g. opencl:1,cpu,hetero",
        "which devices are listed, and their order: a backend's name stands for all its devices, with :N for its N-th, "
