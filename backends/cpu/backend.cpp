@@ -115,7 +115,10 @@ class CpuBackend : public backends::Backend {
       result.list.push_back(std::move(candidate));
       return result;
     }
-    if (!backends::is_reorder(group)) onednn::propose(group, target, result);
+    if (target.deterministic)
+      result.refusals.emplace_back("onednn: orders sums as it likes");
+    else if (!backends::is_reorder(group))
+      onednn::propose(group, target, result);
     backends::propose_scheduled(group, target, "codegen", result);
     return result;
   }

@@ -102,9 +102,16 @@ void warn_of_fallback(const std::map<const Node*, Choice>& choices, std::span<co
       groups == choices.size() ? "" : "; `sardonyx explain` says why not the others");
 }
 
-std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Graph> graph, std::span<const Place> places,
+std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Graph> graph, std::span<const Place> given,
                                                      const CompileOptions& options) {
   const Settings& settings = options.settings;
+  std::vector<backends::DeviceInfo> devices;
+  for (const Place& place : given) devices.push_back(*place.device);
+  std::vector<Place> places;
+  for (size_t i = 0; i < given.size(); ++i) {
+    devices[i].target.deterministic = settings.deterministic;
+    places.push_back({given[i].backend, &devices[i]});
+  }
   using Clock = std::chrono::steady_clock;
   auto milliseconds = [last = Clock::now()]() mutable {
     auto now = Clock::now();

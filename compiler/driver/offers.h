@@ -11,7 +11,7 @@ namespace sardonyx::driver {
 class Offers {
  public:
   Offers(std::span<const Place> places, const Settings& settings)
-      : places_(places), policy_(settings.policy), exact_(settings.exact) {}
+      : places_(places), policy_(settings.policy), exact_(settings.exact || settings.deterministic) {}
 
   // One entry per device, costs as measured there when they were. Candidates that the policy does not want are left
   // out, unless nothing would be left on the device: the policy is a preference. So are those that are not exact, when

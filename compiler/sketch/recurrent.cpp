@@ -86,6 +86,7 @@ class RecurrenceBuilder {
       : layer_(layer),
         dtype_(layer.projected->dtype),
         lanes_(target.vector_bytes / int64_t(size_of(dtype_))),
+        deterministic_(target.deterministic),
         products_(products_of(layer, lanes_)),
         time_(layer.projected->dims[0]),
         batch_(layer.projected->dims[1]) {
@@ -228,7 +229,8 @@ class RecurrenceBuilder {
   Stmt tile(const Product& p, const Expr& panel) {
     const int64_t vectors = p.columns() / lanes_;
     // Few accumulators would wait for each other: the sum is split.
-    const int64_t split = std::clamp<int64_t>(vectors_in_flight / (rows_ * vectors), 1, unroll);
+    const int64_t split =
+        deterministic_ ? 1 : std::clamp<int64_t>(vectors_in_flight / (rows_ * vectors), 1, unroll);
     BufferPtr acc = make_buffer("acc", dtype_, {split, rows_, p.columns()}, Buffer::Scope::Register);
     VarPtr s = loop_var("s", split), i = loop_var("i", rows_), v = loop_var("v", vectors), l = loop_var("l", lanes_);
     const Expr column = Expr(v) * lanes_ + Expr(l);
@@ -386,6 +388,7 @@ class RecurrenceBuilder {
   const Recurrence& layer_;
   DType dtype_;
   int64_t lanes_;
+  bool deterministic_;
   std::vector<Product> products_;
   Expr time_, batch_;
   int64_t most_rows_ = 1;  // of a tile

@@ -300,6 +300,18 @@ double cost_of(const Program& program, size_t rows, int along, const Target& tar
                   (along == along_row ? 12.0 * double(program.stages.size()) : 0.5);
 }
 
+// Whether a reduction reads neighbouring elements for neighbouring rows, and so wants rows as lanes.
+bool rows_are_dense(const Program& program, size_t rows) {
+  for (const Stage& stage : program.stages) {
+    if (stage.reduce == tensor::Reduce::None) continue;
+    for (const Expr& load : loads_of(stage.body)) {
+      const auto linear = expr::linear_in(flat_offset(*load->buffer, load->args), stage.axes[rows - 1].var);
+      if (linear && expr::is_const(expr::simplify(linear->coefficient), 1)) return true;
+    }
+  }
+  return false;
+}
+
 std::vector<Proposal> propose(const Problem& problem, const Target& target, std::string* why) {
   if (auto refusal = unfit(problem.program)) {
     if (why) *why = refusal->reason;
@@ -311,6 +323,12 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
   if (rows > 0) proposals.push_back({{{"along", along_columns}}, cost_of(program, rows, along_columns, target)});
   std::stable_sort(proposals.begin(), proposals.end(),
                    [](const Proposal& a, const Proposal& b) { return a.cost_ns < b.cost_ns; });
+  // Sums along a row are of as many parts as vectors have lanes, sums across rows are of one. Costs depend on the number
+  // of rows, so the way that is the same for all of them is chosen by strides.
+  if (target.deterministic && rows > 0) {
+    const int wanted = rows_are_dense(program, rows) ? along_columns : along_row;
+    std::erase_if(proposals, [&](const Proposal& p) { return p.point.at("along") != wanted; });
+  }
   return proposals;
 }
 

@@ -79,7 +79,8 @@ class TileBuilder {
   };
 
   // Channels first in the program become: outer spatial loops, channel blocks, the innermost spatial loop, channels of
-  // a block. Blocked operands index channels by quotient and remainder; the loop is split accordingly.
+  // a block. Blocked operands index channels by quotient and remainder; the loop is split accordingly. Deterministic
+  // sums run over all channels of one tap after the other, whatever the layout.
   void order_reduction() {
     std::vector<Axis> axes = tile_.reduce_axes;
     if (axes.empty()) return;
@@ -110,6 +111,10 @@ class TileBuilder {
       ordered = {channel};
       ordered.insert(ordered.end(), spatial.begin(), spatial.end());
     }
+    const auto is_spatial = [&](const Axis& axis) {
+      return std::any_of(spatial.begin(), spatial.end(), [&](const Axis& s) { return s.var == axis.var; });
+    };
+    if (target_.deterministic) std::stable_partition(ordered.begin(), ordered.end(), is_spatial);
     for (const Axis& axis : ordered) loops_.push_back({axis, 0, Expr()});
     if (partial_block.defined()) loops_.back().high = partial_block;
   }

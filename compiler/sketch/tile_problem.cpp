@@ -302,11 +302,15 @@ int constant_input(const TileProblem& tile, const BufferPtr& buffer) {
 }
 
 int tile_lanes(const TileProblem& tile, const Target& target) {
+  if (tile.axes.size() == 1 && expr::is_const(tile.axes[0].extent, 1)) return 1;
   // Bytes lie in blocks as long as those of words, and epilogues compute in words.
   return std::max(1, target.vector_bytes / std::max(4, int(size_of(tile.dtype))));
 }
 
 bool choose_axes(TileProblem& tile, const Target& target) {
+  // A single sum is ordered as one of many.
+  if (target.deterministic && tile.axes.empty() && is_float(tile.dtype))
+    tile.axes.push_back({loop_var("point", 1), Expr(1)});
   std::vector<Expr> loads = loads_of(tile.body);
   int lanes = tile_lanes(tile, target);
   double best = 1e300;

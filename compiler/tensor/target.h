@@ -18,6 +18,8 @@ struct Target {
   int vector_bytes = 16;              // widest vector register: 16, 32 or 64
   int vector_registers = 16;
   bool byte_products = false;  // Function::Dot4 in vectors of vector_bytes
+  // The order of a sum is a function of what is summed alone: not of how many sums there are, nor of layouts.
+  bool deterministic = false;
   int64_t l1_bytes = 32 << 10, l2_bytes = 1 << 20, l3_bytes = 8 << 20;
   int cores = 1;             // of a GPU: compute units
   double flops_per_ns = 16;  // one core, f32 multiply-adds counted as two

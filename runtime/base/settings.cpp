@@ -94,6 +94,7 @@ constexpr Variable variables[] = {
     {"SARDONYX_NUM_THREADS", set_threads},
     {"SARDONYX_POLICY", set_policy},
     {"SARDONYX_EXACT", set_switch<&Settings::exact>},
+    {"SARDONYX_DETERMINISTIC", set_switch<&Settings::deterministic>},
     {"SARDONYX_OPTIMIZATION", set_optimization},
     {"SARDONYX_DEVICES", set_text<&Settings::devices>},
     {"SARDONYX_PLACEMENT", set_text<&Settings::placement>},
@@ -145,6 +146,9 @@ const std::vector<SettingDoc>& setting_docs() {
       {"SARDONYX_EXACT", "ONNXX_BACKEND_PROPERTY_EXACT", "0 or 1",
        "1: every sum is over its own products; no Winograd convolutions, whose error is a few times that of direct "
        "sums"},
+      {"SARDONYX_DETERMINISTIC", "ONNXX_BACKEND_PROPERTY_DETERMINISTIC", "0 or 1",
+       "1: what the CPU computes of a sample of a batch is the same, bit for bit, for every number of threads, size of "
+       "the batch and place in it; no vendor library and no Winograd convolutions"},
       {"SARDONYX_OPTIMIZATION", "ONNXIFI_BACKEND_PROPERTY_OPTIMIZATION",
        "throughput (0), latency (1), power (2), delay (3)",
        "throughput: every thread executes runs of its own on a core of its own, so many at a time; all others (latency "

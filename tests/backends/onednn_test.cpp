@@ -54,6 +54,7 @@ class Epilogue {
       Value* gate = b_.add(unary(UnaryFunction::Erf, b_.div(y, number(std::sqrt(2.0)))), number(1));
       return b_.mul(b_.mul(y, gate), number(0.5));
     }
+    if (word == "softcap") return b_.mul(unary(UnaryFunction::Tanh, b_.mul(y, number(0.5))), number(2));
     fail(Status::InternalError, "no epilogue '", word, "'");
   }
 
@@ -203,6 +204,14 @@ TEST(OneDnn, Matmul) {
       {.a = {3, 5, 8}, .b = {3, 8, 6}, .constant = false},
       {.a = {3, 5, 8}, .b = {3, 6, 8}, .constant = false, .tb = true, .epilogue = "tanh"},
       {.a = {3, 8, 5}, .b = {3, 8, 6}, .constant = false, .ta = true, .epilogue = "residual"},
+      {.a = {3, 4, 8}, .b = {3, 6, 8}, .constant = false, .tb = true, .epilogue = "softcap", .taken = false},
+      {.a = {2, 3, 4, 8},
+       .b = {2, 3, 6, 8},
+       .constant = false,
+       .tb = true,
+       .epilogue = "residual softcap",
+       .taken = false},
+      {.a = {7, 33}, .b = {33, 19}, .epilogue = "bias softcap", .taken = false},
       {.a = {2, 3, 5, 8}, .b = {2, 3, 8, 6}, .constant = false},
       {.a = {4, 5, 8}, .b = {1, 8, 6}, .constant = false},
       {.a = {2, 1, 5, 8}, .b = {2, 3, 8, 6}, .constant = false, .taken = false},  // broadcast in part

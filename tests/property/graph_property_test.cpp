@@ -54,18 +54,20 @@ class GraphProperty : public testing::TestWithParam<int> {};
 TEST_P(GraphProperty, CompiledEqualsInterpreted) {
   const int seed = GetParam();
   const RandomGraph random{uint64_t(seed)};
-  static constexpr Policy policies[] = {Policy::Auto, Policy::Codegen, Policy::Library};
-  static constexpr const char* names[] = {"policy auto", "policy codegen", "policy library"};
+  static constexpr const char* names[] = {"policy auto", "policy codegen", "policy library", "deterministic"};
+  const int choice = seed % 4;
+  Settings settings = driver::with_policy(choice < 3 ? Policy(choice) : Policy::Auto);
+  settings.deterministic = choice == 3;
   try {
     graph::verify(random.graph);
     const std::vector<Tensor> expected = graph::interpret(random.graph, random.inputs);
     auto rewritten = graph::clone(random.graph);
     const std::string passes = run_random_passes(*rewritten, uint64_t(seed) + 1);
     expect_equal(random, graph::interpret(*rewritten, random.inputs), expected, passes);
-    expect_equal(random, driver::run_compiled(random.graph, random.inputs, expected, policies[seed % 3]), expected,
-                 names[seed % 3]);
+    expect_equal(random, driver::run_compiled(random.graph, random.inputs, expected, settings), expected,
+                 names[choice]);
   } catch (const Error& error) {
-    FAIL() << error.text() << ", " << names[seed % 3] << "\n" << graph::to_string(random.graph);
+    FAIL() << error.text() << ", " << names[choice] << "\n" << graph::to_string(random.graph);
   }
 }
 

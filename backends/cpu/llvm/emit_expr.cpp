@@ -278,7 +278,25 @@ Emitter::Value* Emitter::compute(const Expr& e) {
   fail(Status::InternalError, "internal error: unknown expression kind");
 }
 
+Emitter::Value* Emitter::multiply_add(Value* a, Value* b, Value* c) {
+  // Fused where the target can; fma would be a library call elsewhere.
+  return b_.CreateIntrinsic(llvm::Intrinsic::fmuladd, {a->getType()}, {a, b, c});
+}
+
+// A product that is added or subtracted is fused with that. The expression alone decides where: left to LLVM, the bits
+// of a result would depend on the code around it.
+Emitter::Value* Emitter::emit_fused(const Expr& e) {
+  const Expr &left = e->args[0], &right = e->args[1];
+  const auto negated = [&](Value* v) { return e->kind == Kind::Sub ? b_.CreateFNeg(v) : v; };
+  if (right->kind == Kind::Mul)
+    return multiply_add(negated(value_of(right->args[0])), value_of(right->args[1]), value_of(left));
+  return multiply_add(value_of(left->args[0]), value_of(left->args[1]), negated(value_of(right)));
+}
+
 Emitter::Value* Emitter::emit_binary(const Expr& e) {
+  const bool sum = e->kind == Kind::Add || e->kind == Kind::Sub;
+  const bool of_product = e->args[0]->kind == Kind::Mul || e->args[1]->kind == Kind::Mul;
+  if (sum && of_product && float_dtype(e->type.dtype)) return emit_fused(e);
   Value* a = value_of(e->args[0]);
   Value* b = value_of(e->args[1]);
   bool index = e->type.dtype == DType::I64;
@@ -628,10 +646,8 @@ Emitter::Value* Emitter::emit_call(const Expr& e) {
       return is_f ? unary(llvm::Intrinsic::trunc) : args[0];
     case Function::Sqrt:
       return unary(llvm::Intrinsic::sqrt);
-    case Function::Fma: {
-      ID id = llvm::Intrinsic::fmuladd;  // fused where the target can; fma would be a library call elsewhere
-      return b_.CreateIntrinsic(id, {type}, {args[0], args[1], args[2]});
-    }
+    case Function::Fma:
+      return multiply_add(args[0], args[1], args[2]);
     case Function::Scale:
       return emit_scale(e, args[0], args[1]);
     case Function::Dot4: {

@@ -18,11 +18,7 @@ using tensor::StmtNode;
 
 Emitter::Emitter(llvm::Module& module, const tensor::LoweredKernel& kernel, const std::string& symbol,
                  const tensor::Target& target)
-    : module_(module), context_(module.getContext()), b_(context_), kernel_(kernel), target_(target), symbol_(symbol) {
-  llvm::FastMathFlags flags;
-  flags.setAllowContract(true);
-  b_.setFastMathFlags(flags);
-}
+    : module_(module), context_(module.getContext()), b_(context_), kernel_(kernel), target_(target), symbol_(symbol) {}
 
 void Emitter::emit() {
   llvm::Type* ptr = b_.getPtrTy();

@@ -42,6 +42,8 @@ class Emitter {
   Value* value_of(const Expr& e);
   Value* compute(const Expr& e);
   Value* emit_binary(const Expr& e);
+  Value* emit_fused(const Expr& e);
+  Value* multiply_add(Value* a, Value* b, Value* c);
   Value* emit_division(const Expr& e);
   Value* emit_compare(const Expr& e);
   Value* emit_min_max(const Expr& e);

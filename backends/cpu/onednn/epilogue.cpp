@@ -188,6 +188,16 @@ bool match_binary(const Node& group, const Node& user, const Value* current, int
   return true;
 }
 
+// oneDNN 2 gives all element-wise post-ops of one function the parameters of the first.
+bool confuses_parameters(const Epilogue& epilogue) {
+  for (const PostOp& a : epilogue.post)
+    for (const PostOp& b : epilogue.post)
+      if (a.kind == PostOp::Kind::Eltwise && b.kind == PostOp::Kind::Eltwise && a.function == b.function &&
+          (a.alpha != b.alpha || a.beta != b.beta))
+        return true;
+  return false;
+}
+
 }  // namespace
 
 int group_operand(const Node& group, const Value* value) {
@@ -246,6 +256,10 @@ std::optional<Epilogue> match_epilogue(const Node& group, const Node& anchor, in
   }
   if (result.post.size() > 4) {
     *why = "epilogue too long";
+    return {};
+  }
+  if (confuses_parameters(result)) {
+    *why = "epilogue has two post-ops of one function";
     return {};
   }
   return result;

@@ -46,6 +46,10 @@ extern "C" {
 /* 1: every sum is over its own products, in some order; convolutions by Winograd's algorithm, whose error is a few
  * times that of direct sums, are not used. 0 (default) or 1 (SARDONYX_EXACT). */
 #define ONNXX_BACKEND_PROPERTY_EXACT (((uint64_t)1) << 41)
+/* 1: what the CPU computes of a sample of a batch is the same, bit for bit, for every number of threads, size of the
+ * batch and place in it. Neither the vendor's library nor Winograd's algorithm is used. 0 (default) or 1
+ * (SARDONYX_DETERMINISTIC). */
+#define ONNXX_BACKEND_PROPERTY_DETERMINISTIC (((uint64_t)1) << 43)
 
 #define ONNXX_POLICY_AUTO 0    /* the cheapest candidate by the cost model */
 #define ONNXX_POLICY_CODEGEN 1 /* generated code wherever it exists */

@@ -41,12 +41,20 @@ inline std::span<const backends::DeviceInfo> host() {
 }
 
 // Compiles a copy of the graph for the host, with the verifier on after every pass.
-inline std::shared_ptr<const runtime::Program> compile_copy(const graph::Graph& graph, Policy policy = Policy::Auto) {
+inline std::shared_ptr<const runtime::Program> compile_copy(const graph::Graph& graph, const Settings& settings) {
   CompileOptions options;
-  options.settings.policy = policy;
+  options.settings = settings;
   options.settings.verify = true;
   options.preferred = 0;
   return compile(graph::clone(graph), host(), options);
+}
+inline Settings with_policy(Policy policy) {
+  Settings settings;
+  settings.policy = policy;
+  return settings;
+}
+inline std::shared_ptr<const runtime::Program> compile_copy(const graph::Graph& graph, Policy policy = Policy::Auto) {
+  return compile_copy(graph, with_policy(policy));
 }
 
 // The buffers that a host binds for tensors: elements of less than a byte are packed.
@@ -103,10 +111,14 @@ inline std::vector<Tensor> run_program(std::shared_ptr<const runtime::Program> p
 
 // Runs the graph compiled; shapes of outputs are those of `expected`.
 inline std::vector<Tensor> run_compiled(const graph::Graph& graph, const std::vector<Tensor>& inputs,
-                                        const std::vector<Tensor>& expected, Policy policy = Policy::Auto) {
+                                        const std::vector<Tensor>& expected, const Settings& settings) {
   std::vector<Dims> dims;
   for (const Tensor& tensor : expected) dims.push_back(tensor.dims());
-  return run_program(compile_copy(graph, policy), inputs, dims);
+  return run_program(compile_copy(graph, settings), inputs, dims);
+}
+inline std::vector<Tensor> run_compiled(const graph::Graph& graph, const std::vector<Tensor>& inputs,
+                                        const std::vector<Tensor>& expected, Policy policy = Policy::Auto) {
+  return run_compiled(graph, inputs, expected, with_policy(policy));
 }
 
 // "" when equal within |a - b| <= tolerance (0: equal bits, but for the sign of zero and payloads of NaNs), else the
