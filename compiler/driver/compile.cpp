@@ -122,11 +122,8 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
   passes::PassContext context;
   context.verify = settings.verify;
   context.dump_dir = settings.dump_dir;
-  for (const Place& place : places) {
-    context.byte_products &= place.device->target.byte_products;
-    context.narrow_weights &= place.device->backend == "cpu";
-  }
-  context.attention = places.size() == 1;  // the host
+  context.host_kernels = places.size() == 1 && !settings.deterministic;
+  for (const Place& place : places) context.byte_products &= place.device->target.byte_products;
   passes::run_passes(*graph, passes::pipeline(), context);
   for (const auto& [name, nanoseconds] : context.timings)
     log(LogLevel::Debug, "pass ", name, ": ", nanoseconds / 1e6, " ms");

@@ -83,7 +83,7 @@ bool fold_empty_results(graph::Graph& graph, Node& node) {
 bool fold_constants(graph::Graph& graph, PassContext& context) {
   bool changed = false;
   std::unordered_set<const Node*> narrow;
-  if (context.narrow_weights) narrow = widening_of_products(graph);
+  if (context.host_kernels) narrow = widening_of_products(graph);
   for_each_node(graph, [&](Node& node) {
     changed |= fold_empty_results(graph, node);
     std::vector<Tensor> operands;

@@ -299,11 +299,11 @@ void split_broadcasts(Region& region) {
 }  // namespace
 
 bool fuse(graph::Graph& graph, PassContext& context) {
-  if (context.narrow_weights) for_each_region(graph, split_narrow_weights);
+  if (context.host_kernels) for_each_region(graph, split_narrow_weights);
   // A dead epilogue would place its group behind users of the value that leaves.
   bool changed = eliminate_dead(graph, context);
   for_each_region(graph, split_broadcasts);
-  for_each_region(graph, [&](Region& region) { changed |= Fuser(region, context.narrow_weights).run(); });
+  for_each_region(graph, [&](Region& region) { changed |= Fuser(region, context.host_kernels).run(); });
   return changed;
 }
 

@@ -312,7 +312,7 @@ Node* product_behind(const Node& softmax) {
 }  // namespace
 
 bool fuse_attention(graph::Graph& graph, PassContext& context) {
-  if (!context.attention) return false;
+  if (!context.host_kernels) return false;
   bool changed = false;
   for_each_region(graph, [&](Region& region) {
     std::vector<Node*> softmaxes;

@@ -20,11 +20,10 @@ struct PassContext {
   // Whether every device that may run the graph multiplies bytes at once (Target::byte_products): else quantized
   // contractions are faster in F32.
   bool byte_products = true;
-  // Whether only the host runs the graph, which has a kernel for attention: else its products and its softmax stay
-  // groups of their own.
-  bool attention = true;
-  // Whether every device that may run the graph takes weights of few bits as they are: else they are widened once.
-  bool narrow_weights = true;
+  // Whether the host alone runs the graph, which has kernels for attention and for products by weights of few bits, and
+  // may choose the order of their sums by the number of rows: else the parts of attention stay groups of their own, and
+  // weights are widened once.
+  bool host_kernels = true;
   // Filled in by run_pipeline: pass name and nanoseconds, in order of execution.
   std::vector<std::pair<std::string, double>> timings;
 };
