@@ -31,6 +31,12 @@ bool are_opposites(const Expr& a, const Expr& b) {
   return (a->kind == Kind::Not && equal(a->args[0], b)) || (b->kind == Kind::Not && equal(b->args[0], a));
 }
 
+// Sums wrap: a difference that does says nothing about an order.
+bool can_be_compared(const Sum& a, const Sum& b) {
+  int64_t difference;
+  return !__builtin_sub_overflow(b.constant, a.constant, &difference);
+}
+
 // A coefficient that has no negation cannot go to the other side of a comparison.
 bool can_be_split(const Sum& sum) {
   return std::none_of(sum.terms.begin(), sum.terms.end(),
@@ -91,6 +97,7 @@ Expr Simplifier::simplify_comparison(const Expr& e) {
   const Expr &a = e->args[0], &b = e->args[1];
   DType dtype = a->type.dtype;
   if (is_index(a)) {
+    if (!can_be_compared(sum_of(a), sum_of(b))) return e;
     Sum difference = sum_of(b) - sum_of(a);
     normalize(difference);
     return e->kind == Kind::Eq || e->kind == Kind::Ne ? equality_of(e->kind, difference)
@@ -161,6 +168,7 @@ Expr Simplifier::equality_of(Kind kind, Sum difference) {
 
 std::optional<Sum> Simplifier::margin_of(const Expr& condition) {
   if (!is_integer_comparison(condition) || (condition->kind != Kind::Lt && condition->kind != Kind::Le)) return {};
+  if (!can_be_compared(sum_of(condition->args[0]), sum_of(condition->args[1]))) return {};
   Sum margin = sum_of(condition->args[1]) - sum_of(condition->args[0]);
   if (condition->kind == Kind::Le && __builtin_add_overflow(margin.constant, 1, &margin.constant)) return {};
   normalize(margin);

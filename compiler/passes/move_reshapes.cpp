@@ -70,8 +70,9 @@ Value* moved_behind(Node& node) {
     if (candidate && candidate->parent == node.parent && follows_product(candidate->operand(0))) reshape = candidate;
   }
   if (!reshape || dims.empty()) return nullptr;
+  // Of products of higher rank a reshape may join or part the heads of attention (fuse_attention).
   const std::vector<Expr> product = reshape->operand(0)->type.dims;
-  if (product.empty() || !expr::prove_equal(product.back(), dims.back())) return nullptr;
+  if (product.size() != 2 || !expr::prove_equal(product.back(), dims.back())) return nullptr;
   Builder b = builder_before(node);
   std::vector<Value*> operands;
   for (Value* operand : node.operands) {

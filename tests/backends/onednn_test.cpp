@@ -211,7 +211,7 @@ TEST(OneDnn, Matmul) {
        .tb = true,
        .epilogue = "residual softcap",
        .taken = false},
-      {.a = {7, 33}, .b = {33, 19}, .epilogue = "bias softcap", .taken = false},
+      {.a = {7, 33}, .b = {33, 19}, .epilogue = "bias softcap"},  // the weights take the first factor
       {.a = {2, 3, 5, 8}, .b = {2, 3, 8, 6}, .constant = false},
       {.a = {4, 5, 8}, .b = {1, 8, 6}, .constant = false},
       {.a = {2, 1, 5, 8}, .b = {2, 3, 8, 6}, .constant = false, .taken = false},  // broadcast in part

@@ -37,11 +37,14 @@ struct Model {
 
   // Checks the values, and that one of `groups` groups runs both products.
   void expect_fused(std::vector<Value*> outputs, size_t groups, size_t attentions = 1) {
-    graph.set_outputs(outputs, std::vector<std::string>(outputs.size(), "y"));
+    std::vector<std::string> names;
+    for (size_t i = 0; i < outputs.size(); ++i) names.push_back(str("y", i));
+    graph.set_outputs(outputs, names);
     for (Policy policy : {Policy::Auto, Policy::Codegen})
       expect_compiled_equals_interpreted(graph, inputs, policy, 4e-6);
+    const auto program = compile_copy(graph);
     std::vector<std::string> candidates;
-    for (const auto& entry : compile_copy(graph)->report) candidates.push_back(entry.candidate);
+    for (const auto& entry : program->report) candidates.push_back(entry.candidate);
     const auto is_attention = [](const std::string& c) { return c.rfind("codegen.attention", 0) == 0; };
     EXPECT_EQ(size_t(std::count_if(candidates.begin(), candidates.end(), is_attention)), attentions)
         << join(candidates, ", ");
