@@ -5,6 +5,7 @@ and what a process uses of memory. Needs numpy; ONNX Runtime only where it is us
 """
 import ctypes
 import pathlib
+import shutil
 import time
 
 import numpy as np
@@ -78,6 +79,20 @@ def load_case(folder):
         return [read_tensor(data / f"{kind}_{i}.pb") for i in range(count)]
 
     return pathlib.Path(folder) / "model.onnx", tensors("input"), tensors("output")
+
+
+def save_case(source, target, reference, inputs, expected):
+    """The test data of the folder `target`: the inputs of `source`, and what ONNX Runtime computes from them with the model
+    file `reference` for the outputs that are `expected`. Needs onnx as well."""
+    import onnx
+    import onnxruntime
+    data = pathlib.Path(target) / "test_data_set_0"
+    for file in (pathlib.Path(source) / "test_data_set_0").glob("input_*.pb"):
+        shutil.copy(file, data)
+    session = onnxruntime.InferenceSession(reference, providers=["CPUExecutionProvider"])
+    names = [name for name, _ in expected]
+    for i, (name, value) in enumerate(zip(names, session.run(names, dict(inputs)))):
+        onnx.save_tensor(onnx.numpy_helper.from_array(value, name), data / f"output_{i}.pb")
 
 
 def memory(peak=False):

@@ -9,17 +9,13 @@ what ONNX Runtime computes from them as expected outputs. Needs numpy, onnx and 
 """
 import argparse
 import pathlib
-import shutil
 import tempfile
 
 import numpy as np
-import onnx
-import onnxruntime
-from onnx import numpy_helper
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from engines import load_case
+from engines import load_case, save_case
 
 SAMPLES = 8
 
@@ -49,12 +45,7 @@ def quantize(source, target):
         quant_pre_process(model, prepared, skip_symbolic_shape=True)
         quantize_static(prepared, target / "model.onnx", RandomData(inputs), quant_format=QuantFormat.QDQ,
                         per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8)
-    for file in (pathlib.Path(source) / "test_data_set_0").glob("input_*.pb"):
-        shutil.copy(file, target / "test_data_set_0")
-    session = onnxruntime.InferenceSession(target / "model.onnx", providers=["CPUExecutionProvider"])
-    names = [name for name, _ in expected]
-    for i, (name, value) in enumerate(zip(names, session.run(names, dict(inputs)))):
-        onnx.save_tensor(numpy_helper.from_array(value, name), target / "test_data_set_0" / f"output_{i}.pb")
+    save_case(source, target, target / "model.onnx", inputs, expected)
 
 
 def main():

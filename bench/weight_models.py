@@ -15,16 +15,14 @@ onnxruntime, for development only.
 """
 import argparse
 import pathlib
-import shutil
 import tempfile
 
 import ml_dtypes
 import numpy as np
 import onnx
-import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
-from engines import load_case
+from engines import load_case, save_case
 
 OPSET = 21
 # Tied to a product's weights or not, smaller matrices are not worth their scales.
@@ -105,15 +103,10 @@ def convert(source, target, kind, block):
             graph.node.insert(0, node)
     (target / "test_data_set_0").mkdir(parents=True, exist_ok=True)
     onnx.save(model, target / "model.onnx")
-    for file in (pathlib.Path(source) / "test_data_set_0").glob("input_*.pb"):
-        shutil.copy(file, target / "test_data_set_0")
-    names = [name for name, _ in expected]
     with tempfile.TemporaryDirectory() as scratch:
         reference = pathlib.Path(scratch) / "rounded.onnx"
         onnx.save(rounded, reference)
-        session = onnxruntime.InferenceSession(reference, providers=["CPUExecutionProvider"])
-        for i, (name, value) in enumerate(zip(names, session.run(names, dict(inputs)))):
-            onnx.save_tensor(numpy_helper.from_array(value, name), target / "test_data_set_0" / f"output_{i}.pb")
+        save_case(source, target, reference, inputs, expected)
 
 
 def main():

@@ -33,8 +33,6 @@ namespace {
 constexpr size_t max_operands = 16;
 constexpr size_t max_nodes = 64;
 
-bool has(const Node& node, uint32_t traits) { return (graph::op_def(node.op).traits & traits) != 0; }
-
 // Nodes that become part of groups at all.
 bool computes(const Node& node) {
   switch (node.op) {

@@ -28,8 +28,6 @@ namespace {
 constexpr size_t most_nodes = 64;
 constexpr int64_t most_columns = 512;  // of a head
 
-bool is_pointwise(const Node& node) { return (graph::op_def(node.op).traits & graph::Pointwise) != 0; }
-
 // A product whose rows are those of several heads: matmul(reshape(x), y), and its result in the shape of x again.
 struct Product {
   Node* matmul = nullptr;
@@ -154,23 +152,22 @@ class Attention {
   // Whether `value` is made of the scores, element by element; notes the nodes on the way. Two products are no scores.
   bool reaches_product(Value* value) {
     Node* node = value->producer;
-    if (!node || node->parent != &region_ || too_many_) return false;
+    if (!node || node->parent != &region_ || refused_) return false;
     if (Node* matmul = node->op == Op::reshape  ? producer_if(node->operand(0), Op::matmul)
                        : node->op == Op::matmul ? node
                                                 : nullptr) {
       const auto product = match_product(*matmul);
-      if (!product || product->result() != value || (scores_ && scores_->matmul != matmul))
-        return too_many_ = true, false;
-      scores_ = product;
-      return true;
+      refused_ = !product || product->result() != value || (scores_ && scores_->matmul != matmul);
+      if (!refused_) scores_ = product;
+      return !refused_;
     }
     const DType dtype = value->type.dtype;
-    if (!is_pointwise(*node) || !graph::same_dims(value->type.dims, logits_->type.dims) ||
+    if (!has(*node, graph::Pointwise) || !graph::same_dims(value->type.dims, logits_->type.dims) ||
         (dtype != DType::F32 && dtype != DType::Bool))
       return false;
     if (rows_.count(node)) return true;
-    if (visited_.size() >= most_nodes) return too_many_ = true, false;
-    if (!visited_.insert(node).second) return false;
+    refused_ = visited_.size() >= most_nodes;
+    if (refused_ || !visited_.insert(node).second) return false;
     bool reaches = false;
     for (Value* operand : node->operands) reaches |= reaches_product(operand);
     if (reaches) rows_.insert(node);
@@ -179,7 +176,7 @@ class Attention {
 
   // Nothing but the result is used elsewhere.
   bool private_values() const {
-    if (too_many_) return false;
+    if (refused_) return false;
     std::unordered_set<const Node*> all(rows_.begin(), rows_.end());
     for (const Product* product : {&*scores_, &*product_})
       for (const Node* node : {product->matmul, product->joined, product->parted})
@@ -293,7 +290,7 @@ class Attention {
   std::optional<Product> scores_, product_;
   Node *softmax_ = nullptr, *largest_ = nullptr;
   Value* logits_ = nullptr;
-  bool too_many_ = false;
+  bool refused_ = false;
   std::unordered_set<Node*> visited_, rows_, inside_;  // rows_: between the products
 };
 

@@ -47,6 +47,13 @@ Node* producer_if(const Value* value, Op op) {
   return value->producer && value->producer->op == op ? value->producer : nullptr;
 }
 
+Node* binary_if(const Value* value, graph::BinaryFunction function) {
+  Node* node = producer_if(value, Op::binary);
+  return node && node->attrs<graph::BinaryAttrs>().function == function ? node : nullptr;
+}
+
+bool has(const Node& node, uint32_t traits) { return (graph::op_def(node.op).traits & traits) != 0; }
+
 Value* strip_broadcast(Value* value) {
   while (Node* node = producer_if(value, Op::broadcast)) value = node->operand(0);
   return value;

@@ -21,8 +21,6 @@ namespace {
 
 constexpr size_t longest_epilogue = 64;
 
-bool is_pointwise(const Node& node) { return (graph::op_def(node.op).traits & graph::Pointwise) != 0; }
-
 // Whether a value is a product, or made of one element by element.
 bool follows_product(const Value* value) {
   std::vector<const Node*> nodes;
@@ -35,7 +33,7 @@ bool follows_product(const Value* value) {
   for (size_t i = 0; i < nodes.size() && i < longest_epilogue; ++i) {
     const Node* node = nodes[i];
     if (node->op == Op::matmul) return true;
-    if (is_pointwise(*node))
+    if (has(*node, graph::Pointwise))
       for (const Value* operand : node->operands) push(operand);
   }
   return false;
@@ -62,7 +60,7 @@ Value* in_dims(Builder& b, Value* operand, const std::vector<Expr>& from, const 
 
 // node(reshape(x), ...) as reshape(node(x, ...)), or null.
 Value* moved_behind(Node& node) {
-  if (!is_pointwise(node) || node.results.size() != 1) return nullptr;
+  if (!has(node, graph::Pointwise) || node.results.size() != 1) return nullptr;
   const std::vector<Expr>& dims = node.result()->type.dims;
   const Node* reshape = nullptr;
   for (const Value* operand : node.operands) {

@@ -23,11 +23,6 @@ Node* cast_from(const Value* value, DType to) {
   return value->type.dtype == to ? producer_if(value, Op::cast) : nullptr;
 }
 
-Node* binary_if(const Value* value, BinaryFunction function) {
-  Node* node = producer_if(value, Op::binary);
-  return node && node->attrs<graph::BinaryAttrs>().function == function ? node : nullptr;
-}
-
 // i / n for all i of a dim: the numbers of blocks.
 bool counts_blocks(Value* value, std::vector<Node*>& nodes) {
   Node* quotient = binary_if(value, BinaryFunction::Div);

@@ -56,6 +56,10 @@ void for_each_node(graph::Graph& graph, const std::function<void(graph::Node&)>&
 graph::Builder builder_before(graph::Node& node, std::initializer_list<const graph::Node*> others = {});
 // The producer when it is of kind `op`, else null.
 graph::Node* producer_if(const graph::Value* value, graph::Op op);
+// The producer when it is a `binary` of that function, else null.
+graph::Node* binary_if(const graph::Value* value, graph::BinaryFunction function);
+// Whether the node's kind has one of the traits (graph::Pointwise, ...).
+bool has(const graph::Node& node, uint32_t traits);
 // Single value of a constant (or broadcast constant) all of whose elements are equal.
 std::optional<double> uniform_value(const graph::Value* value);
 // A constant of one number per element of `axis`, of such a shape that it broadcasts to tensors of `rank`.

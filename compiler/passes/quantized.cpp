@@ -11,11 +11,6 @@ namespace {
 
 bool is_code(const Value* value) { return value->type.dtype == DType::U8 || value->type.dtype == DType::I8; }
 
-Node* binary_if(const Value* value, BinaryFunction function) {
-  Node* node = producer_if(value, Op::binary);
-  return node && node->attrs<graph::BinaryAttrs>().function == function ? node : nullptr;
-}
-
 // The operand of binary `value` beside the one that is a constant number; null when it is none.
 Value* beside_number(const Value* value, BinaryFunction function, double number) {
   Node* node = binary_if(value, function);

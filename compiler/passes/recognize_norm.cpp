@@ -16,11 +16,6 @@ using graph::Value;
 
 namespace {
 
-Node* binary_if(const Value* value, BinaryFunction function) {
-  Node* node = producer_if(value, Op::binary);
-  return node && node->attrs<graph::BinaryAttrs>().function == function ? node : nullptr;
-}
-
 // Skips the reshapes and broadcasts that keep_dims reductions leave between a mean and its use.
 Value* strip_shape(Value* value) {
   for (;;) {

@@ -13,8 +13,7 @@ using tensor::Index;
 
 namespace {
 
-constexpr int64_t run_length = 8;         // nibbles of a word, and the copies of unrolled code
-constexpr int64_t prefetch_bytes = 8192;  // two pages
+constexpr int64_t run_length = 8;  // nibbles of a word, and the copies of unrolled code
 constexpr int64_t line_bytes = 64;
 
 bool is_nibble(DType dtype) { return dtype == DType::I4 || dtype == DType::U4; }

@@ -29,11 +29,9 @@ std::vector<Expr> distinct_nodes(const Expr& e, Kind kind) {
   return found;
 }
 
-constexpr int64_t prefetch_bytes = 8192;
-constexpr double streaming = 4;         // how much faster panels come than Target's guess of memory
-constexpr int64_t rows_at_the_end = 4;  // of tiles behind the last whole one, when the rows are counted at run time
-constexpr int64_t tiles_of_widened =
-    64;  // that a panel of narrow weights is widened for, when the rows are counted then
+constexpr double streaming = 4;           // how much faster panels come than Target's guess of memory
+constexpr int64_t rows_at_the_end = 4;    // of tiles behind the last whole one, when the rows are counted at run time
+constexpr int64_t tiles_of_widened = 64;  // that share a widened panel of narrow weights, when rows are counted then
 constexpr int64_t most_edge_copies = 48;  // keeps code, and the time to compile it, bounded
 
 // One reduction loop: its variable runs over [low, high) of the full extent.

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "runtime/base/status.h"
@@ -23,7 +24,7 @@ class TemporaryFile {
   const std::string& path() const { return path_; }
 
  private:
-  std::string path_ = "/tmp/sardonyx_model_XXXXXX";
+  std::string path_ = (std::filesystem::temp_directory_path() / "sardonyx-model-XXXXXX").string();
 };
 
 Status status_of(const std::string& path) {
@@ -64,7 +65,7 @@ TEST(ModelFile, GivesTheGraphOfItsBytes) {
 }
 
 TEST(ModelFile, RefusesWhatIsNoModel) {
-  EXPECT_EQ(status_of("/tmp"), Status::InvalidModel);
+  EXPECT_EQ(status_of(std::filesystem::temp_directory_path().string()), Status::InvalidModel);
   EXPECT_EQ(status_of("/dev/null"), Status::InvalidModel);
   EXPECT_EQ(status_of(""), Status::InvalidModel);
   EXPECT_EQ(status_of("/no/such/file"), Status::InvalidModel);
