@@ -6,6 +6,7 @@
 #include "compiler/sketch/narrow_weights.h"
 #include "compiler/sketch/pack.h"
 #include "compiler/sketch/quads.h"
+#include "compiler/sketch/tile_order.h"
 #include "compiler/tensor/lower/lower.h"
 #include "runtime/base/strings.h"
 
@@ -58,6 +59,7 @@ class TileBuilder {
     q_ = loop_var("q", width_);
     tile_.narrow ? pack_narrow_weights() : pack_operands();
     body_ = tensor::substitute_shared(body_, {{vector_.var.get(), Expr(panel_) * width_ + Expr(q_)}});
+    order_ = tile_order(traffic(), target_);
     Stmt all = all_panels();
     for (size_t i = run_time_panels_.size(); i-- > 0;) {
       all = tensor::make_allocate(run_time_panels_[i].buffer, tensor::make_block({run_time_panels_[i].fill, all}));
@@ -562,11 +564,12 @@ class TileBuilder {
     int64_t big = (*extent + blocks - 1) / blocks, small = *extent / blocks, big_count = *extent - blocks * small;
     if (big == small) big_count = blocks;
     if (!row_conditions_.empty()) return edge_rows(t, blocks, big, small, big_count);
-    int64_t per_group = tiles_per_group(blocks);
-    int64_t groups = (blocks + per_group - 1) / per_group;
+    const int64_t per_band = (blocks + order_.bands - 1) / order_.bands, per_group = tiles_per_group(per_band);
+    const int64_t groups = (per_band + per_group - 1) / per_group;
     set_groups(groups);
     VarPtr i = loop_var("tile", per_group);
-    Expr index = groups > 1 ? Expr(group_) * per_group + Expr(i) : Expr(i);
+    const Expr in_band = groups > 1 ? Expr(group_) * per_group + Expr(i) : Expr(i);
+    const Expr index = order_.bands > 1 ? Expr(band_) * per_band + in_band : in_band;
     VarPtr n = loop_var("t", blocks);
     auto code = [&](int64_t rows, const Expr& row0) {
       Tile copy = t;
@@ -583,32 +586,50 @@ class TileBuilder {
                              code(small, Expr(n) * small + Expr(big_count * (big - small))));
     }
     body = tensor::make_let(n, index, body);
-    if (groups * per_group > blocks) body = tensor::make_if(index < Expr(blocks), body);
+    if (order_.bands * per_band > blocks) body = tensor::make_if(index < Expr(blocks), body);
+    if (groups * per_group > per_band) body = tensor::make_if(in_band < Expr(per_band), body);
     return tensor::make_for(ForKind::Serial, i, per_group, body);
   }
 
+  // Rows that the run counts: as many tiles as whole ones would take, of which some have a few rows less, so that they
+  // cover nearly all; where there are too few tiles for that, whole ones. Small tiles take the rest.
   Stmt symbolic_rows(Tile t) {
-    t.rows = shape_.rows;
-    Expr blocks = expr::ceil_div(row_.extent, shape_.rows);
-    int64_t per_group = tiles_per_group(narrow_ ? tiles_of_widened : std::max<int64_t>(1, typical(blocks)));
-    Expr groups = expr::simplify(expr::ceil_div(blocks, per_group));
+    const int64_t rows = shape_.rows, less = target_.kind != tensor::TargetKind::Host ? 0 : rows >= 12 ? 2 : rows >= 6;
+    const Expr blocks = expr::ceil_div(row_.extent, rows);
+    const int64_t per_group = tiles_per_group(narrow_ ? tiles_of_widened : std::max<int64_t>(1, typical(blocks)));
+    const Expr groups = expr::simplify(expr::ceil_div(blocks, per_group));
     set_groups(groups);
-    VarPtr i = loop_var("tile", per_group), row = loop_var("row0", row_.extent);
-    const Expr ordinal = Expr(group_) * per_group + Expr(i);
-    Expr start = ordinal * shape_.rows;
-    if (panels_outermost()) t.ordinal = ordinal;
-    Tile full = t, last = t;
-    full.row0 = Expr(row);
-    // What is left takes small tiles: a large one would compute mostly nothing.
-    last.rows = std::min<int64_t>(shape_.rows, rows_at_the_end);
+    const VarPtr i = loop_var("tile", per_group), n = loop_var("t", groups * per_group);
+    const VarPtr whole = loop_var("whole", blocks + 1), shorter = loop_var("shorter", blocks + 1);
+    if (panels_outermost()) t.ordinal = Expr(n);
+    const auto tile_at = [&](int64_t count, const Expr& row0) {
+      Tile copy = t;
+      copy.rows = count;
+      copy.row0 = row0;
+      return tile_code(copy);
+    };
+    Tile last = t;
+    last.rows = std::min(rows, rows_at_the_end);
     last.clamp = true;
-    const Expr left = row_.extent - Expr(row);
-    const VarPtr small = loop_var("small", expr::ceil_div(shape_.rows, last.rows));
-    last.row0 = Expr(row) + Expr(small) * last.rows;
-    const Stmt rest =
-        tensor::make_for(ForKind::Serial, small, expr::ceil_div(expr::max(left, 0), last.rows), tile_code(last));
-    Stmt body = tensor::make_if(Expr(shape_.rows) <= left, tile_code(full), rest);
-    return tensor::make_for(ForKind::Serial, i, per_group, tensor::make_let(row, start, body));
+    const VarPtr done = loop_var("done", row_.extent + 1), small = loop_var("small", expr::ceil_div(rows, last.rows));
+    last.row0 = Expr(done) + Expr(small) * last.rows;
+    const Stmt rest = tensor::make_let(
+        done, Expr(whole) * rows + Expr(shorter) * (rows - less),
+        tensor::make_for(ForKind::Serial, small, expr::ceil_div(row_.extent - Expr(done), last.rows), tile_code(last)));
+    Stmt tiles = nullptr;
+    Expr whole_tiles = row_.extent / rows, shorter_tiles = 0;
+    if (less > 0) {
+      tiles = tensor::make_if(Expr(n) < Expr(whole) + Expr(shorter),
+                              tile_at(rows - less, Expr(n) * (rows - less) + Expr(whole) * less));
+      const Expr wanted = expr::ceil_div(blocks * rows - row_.extent, less), enough = wanted <= blocks;
+      whole_tiles = expr::select(enough, blocks - wanted, whole_tiles);
+      shorter_tiles = expr::select(enough, wanted, 0);
+    }
+    tiles = tensor::make_if(Expr(n) < Expr(whole), tile_at(rows, Expr(n) * rows), tiles);
+    Stmt body = tensor::make_block({tiles, tensor::make_if(Expr(n) == blocks - 1, rest)});
+    body = tensor::make_let(n, Expr(group_) * per_group + Expr(i), body);
+    body = tensor::make_for(ForKind::Serial, i, per_group, body);
+    return tensor::make_let(whole, whole_tiles, tensor::make_let(shorter, shorter_tiles, body));
   }
 
   Stmt edge_rows(Tile t, int64_t blocks, int64_t big, int64_t small, int64_t big_count) const {
@@ -668,17 +689,31 @@ class TileBuilder {
   void set_groups(const Expr& groups) {
     groups_ = groups;
     if (!group_) group_ = loop_var("group", groups);
+    if (!band_) band_ = loop_var("band", order_.bands);
   }
 
-  // The larger operand is walked once: its panels run outermost.
-  bool panels_outermost() const {
-    if (narrow_) return true;
-    double vector_bytes = 0, other_bytes = 0;
-    for (const PackedOperand& p : packed_) vector_bytes += typical_bytes(*p.panels.buffer);
+  bool panels_outermost() const { return order_.panels == TileOrder::Panels::First; }
+
+  TileTraffic traffic() const {
+    TileTraffic result;
+    for (const PackedOperand& p : packed_) result.weights += typical_bytes(*p.panels.buffer);
     for (const Expr& load : distinct_nodes(tile_.body, Kind::Load)) {
-      if (!mentions(flat_offset(*load->buffer, load->args), vector_.var)) other_bytes += typical_bytes(*load->buffer);
+      if (!mentions(flat_offset(*load->buffer, load->args), vector_.var)) result.others += typical_bytes(*load->buffer);
     }
-    return vector_bytes > other_bytes;
+    const auto extent = row_.var ? constant(row_.extent) : std::optional<int64_t>(1);
+    if (extent) result.row_tiles = (*extent + shape_.rows - 1) / shape_.rows;
+    result.one_line = typical(points_of(outer_axes())) == 1;
+    result.may_reorder = row_conditions_.empty() && run_time_panels_.empty();
+    result.widened = narrow_.has_value();
+    return result;
+  }
+
+  std::vector<Axis> outer_axes() const {
+    std::vector<Axis> outer;
+    for (size_t i = 0; i < tile_.axes.size(); ++i) {
+      if (int(i) != tile_.vector_axis && int(i) != tile_.row_axis) outer.push_back(tile_.axes[i]);
+    }
+    return outer;
   }
 
   // The position of a row of tiles among those that share a panel: the innermost grid axis inside the panels.
@@ -691,26 +726,14 @@ class TileBuilder {
   }
 
   Result finish(const std::string& name, const Stmt& body) {
-    std::vector<Axis> outer;
-    for (size_t i = 0; i < tile_.axes.size(); ++i) {
-      if (int(i) != tile_.vector_axis && int(i) != tile_.row_axis) outer.push_back(tile_.axes[i]);
-    }
-    Axis panels{panel_, panel_count_};
-    std::vector<Axis> grid;
-    bool panels_first = panels_outermost();
-    if (panels_first) grid.push_back(panels);
-    grid.insert(grid.end(), outer.begin(), outer.end());
-    if (!panels_first) grid.push_back(panels);
-    if (groups_.defined() && !expr::is_const(groups_, 1)) grid.push_back({group_, groups_});
-    std::vector<Axis> real;
-    for (const Axis& axis : grid) {
-      if (!expr::is_const(axis.extent, 1)) real.push_back(axis);
-    }
-    Stmt code = body;
-    for (const Axis& axis : grid) {
-      if (expr::is_const(axis.extent, 1)) code = tensor::substitute(code, {{axis.var.get(), Expr(0)}});
-    }
-    if (group_ && expr::is_const(groups_, 1)) code = tensor::substitute(code, {{group_.get(), Expr(0)}});
+    TileAxes axes{{band_, order_.bands}, {panel_, panel_count_}, {group_, groups_}, outer_axes(), {}};
+    for (const PackedOperand& p : packed_) axes.steps.insert(axes.steps.end(), p.around.begin(), p.around.end());
+    expr::Substitution points;
+    for (const Axis& axis : axes.outer)
+      if (expr::is_const(axis.extent, 1)) points[axis.var.get()] = Expr(0);
+    for (const Axis& axis : {axes.band, axes.panels, axes.row_tiles})
+      if (axis.var && expr::is_const(axis.extent, 1)) points[axis.var.get()] = Expr(0);
+    const Stmt code = tensor::substitute(body, points);
     Lowered lowered;
     std::vector<BufferPtr> more;
     for (const PackedOperand& p : packed_) more.push_back(p.panels.buffer);
@@ -718,12 +741,12 @@ class TileBuilder {
       for (const sketch::Packed& p : narrow_->packed()) more.push_back(p.buffer);
     if (tile_.quads) more.push_back(tile_.quads->activation_words);
     // Unused rows of a tile are computed too.
-    Expr points = points_of(outer) * vector_.extent * points_of(tile_.reduce_axes);
+    Expr work = points_of(axes.outer) * vector_.extent * points_of(tile_.reduce_axes);
     const int64_t step =
         row_.var && constant(row_.extent) ? shape_.rows : std::min<int64_t>(shape_.rows, rows_at_the_end);
-    if (row_.var) points = points * expr::ceil_div(row_.extent, step) * step;
-    lowered.launches.push_back(
-        finish_kernel(*tile_.program, name, real, code, points, tile_cost(tile_, shape_, target_), more));
+    if (row_.var) work = work * expr::ceil_div(row_.extent, step) * step;
+    lowered.launches.push_back(finish_kernel(*tile_.program, name, tile_grid(order_, axes), code, work,
+                                             tile_cost(tile_, shape_, target_), more));
     for (const PackedOperand& p : packed_) lowered.packed.push_back(p.panels);
     if (narrow_) lowered.packed = narrow_->packed();
     // Weights come from memory, a model's are more than caches hold.
@@ -741,7 +764,8 @@ class TileBuilder {
   int64_t width_ = 16, panel_width_ = 16;  // of a tile and of a packed panel
   Axis vector_, row_;
   Expr panel_count_;
-  VarPtr panel_, q_, group_;
+  VarPtr panel_, q_, group_, band_;
+  TileOrder order_;
   Expr groups_;
   std::vector<Loop> loops_;
   std::vector<Expr> row_conditions_;

@@ -4,14 +4,15 @@ namespace sardonyx::testing {
 namespace {
 
 void expect_contraction(const Matmul& p, bool batched_y, bool constant_y, int epilogue,
-                        const std::vector<expr::VarPtr>& symbols = {}, const std::vector<int64_t>& values = {}) {
+                        const std::vector<expr::VarPtr>& symbols = {}, const std::vector<int64_t>& values = {},
+                        const tensor::Target& target = cpu::host_target()) {
   SCOPED_TRACE(std::string("m ") + expr::to_string(p.m) + " n " + expr::to_string(p.n) + " k " + expr::to_string(p.k) +
                (p.transpose_a ? " ta" : "") + (p.transpose_b ? " tb" : "") + (constant_y ? " constant" : "") +
                " epilogue " + std::to_string(epilogue));
   Problem problem = matmul_problem(p, batched_y, constant_y, epilogue);
   problem.program.symbols = symbols;
   auto inputs = random_inputs(problem.program, values, 5, -1, 1);
-  expect_matches("contraction", problem, inputs, values, 1e-5, 2e-5);
+  expect_matches("contraction", problem, inputs, values, 1e-5, 2e-5, target);
 }
 
 TEST(Contraction, ShapesTransposesAndEpilogues) {
@@ -40,6 +41,29 @@ TEST(Contraction, SymbolicRowsAndColumns) {
     expect_contraction({{}, Expr(m), 40, 33}, false, true, 1, {m}, {value});
     expect_contraction({{2}, 6, Expr(n), 16}, true, false, 0, {n}, {value});
     expect_contraction({{2}, Expr(m), Expr(m), 16, false, true}, true, false, 0, {m}, {value});
+  }
+}
+
+// Whole tiles, those a few rows shorter, and a rest.
+TEST(Contraction, RowsThatTheRunCounts) {
+  auto m = expr::make_var("M", {1, INT64_MAX, 1});
+  for (int64_t value : {2, 4, 13, 26, 27, 70, 83, 84, 85, 128, 181}) {
+    expect_contraction({{}, Expr(m), 64, 12}, false, true, 1, {m}, {value});
+  }
+}
+
+// Weights that stay in L2, that do not, and lines of several images; bands whose last one is shorter.
+TEST(Contraction, EveryOrderOfTheGrid) {
+  tensor::Target target = cpu::host_target();
+  target.l2_bytes = 64 << 10;
+  for (int cores : {1, 2, 3}) {
+    target.cores = cores;
+    for (int64_t rows : {49, 57, 196}) {
+      expect_contraction({{}, rows, 64, 30}, false, true, 1, {}, {}, target);
+      expect_contraction({{}, rows, 160, 100}, false, true, 0, {}, {}, target);
+      expect_contraction({{}, rows, 400, 70}, false, true, 2, {}, {}, target);
+    }
+    expect_contraction({{3}, 29, 96, 40}, true, true, 0, {}, {}, target);
   }
 }
 
