@@ -229,10 +229,12 @@ class Subject {
       const Tensor* constant = group.operand(int(i))->constant();
       const auto pack = code_.pack.find(int(i));
       if (constant) {
-        std::vector<Tensor> versions{pack == code_.pack.end() ? *constant : pack->second(*constant)};
+        // Each copy is packed, so that it lies where packed weights lie.
+        const auto make = [&] { return pack == code_.pack.end() ? constant->clone() : pack->second(*constant); };
+        std::vector<Tensor> versions{make()};
         const int64_t copies =
             cold ? std::min<int64_t>(64, cold_bytes / std::max<int64_t>(1, versions[0].bytes()) + 1) : 1;
-        while (int64_t(versions.size()) < copies) versions.push_back(versions[0].clone());
+        while (int64_t(versions.size()) < copies) versions.push_back(make());
         operands_.push_back(std::move(versions));
       } else {
         graph::TensorType type = group.operand(int(i))->type;
@@ -306,6 +308,15 @@ std::string name_of(const Candidate& candidate) {
   return candidate.family + (candidate.point.empty() ? "" : " " + backends::to_string(candidate.point));
 }
 
+// The layouts of the first operand and of the first result.
+std::string layouts_of(const Layer& layer, const Candidate& candidate) {
+  const auto text = [](const std::vector<graph::Layout>& layouts, const graph::TensorType& type) {
+    return layouts.empty() || layouts[0].row_major() ? "rows" : graph::to_string(layouts[0], int(type.rank()));
+  };
+  return text(candidate.inputs, layer.group->operand(0)->type) + ">" +
+         text(candidate.outputs, layer.group->results[0]->type);
+}
+
 void measure(const Layer& layer, const Options& options) {
   tensor::Target target = backends::devices().front().target;
   target.cores = 1;
@@ -314,26 +325,36 @@ void measure(const Layer& layer, const Options& options) {
   for (Candidate& candidate : candidates_of(layer, target))
     if (name_of(candidate).find(options.only) != std::string::npos) candidates.push_back(std::move(candidate));
   if (options.cheapest > 0 && candidates.size() > options.cheapest) {
+    // Of equal ones those of blocked tensors first, as the neighbours in a network have them.
+    const auto rank = [](const Candidate& c) {
+      return std::pair(c.cost_ns, c.inputs.empty() || c.inputs[0].row_major());
+    };
     std::stable_sort(candidates.begin(), candidates.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.cost_ns < b.cost_ns; });
+                     [&](const Candidate& a, const Candidate& b) { return rank(a) < rank(b); });
     candidates.resize(options.cheapest);
   }
   for (const Candidate& candidate : candidates) {
     const backends::Chosen chosen{layer.group, candidate};
-    auto compiled = cpu::backend().compile({&chosen, 1}, target, Settings{});
+    auto compiled = cpu::backend().compile({&chosen, 1}, target, settings_from_environment());
     if (compiled[0].host) continue;
     Subject subject(layer, candidate, std::move(compiled[0]), options.cold);
     const double seconds = best_seconds(subject), gflops = layer.flops / seconds * 1e-9;
     const double peak = target.flops_per_ns;
     if (options.json) {
-      const nlohmann::ordered_json line = {{"layer", layer.name},      {"candidate", candidate.family},
-                                           {"point", candidate.point}, {"cold", options.cold},
-                                           {"us", seconds * 1e6},      {"estimate_us", candidate.cost_ns / 1e3},
-                                           {"gflops", gflops},         {"share_of_peak", gflops / peak}};
+      const nlohmann::ordered_json line = {{"layer", layer.name},
+                                           {"candidate", candidate.family},
+                                           {"point", candidate.point},
+                                           {"cold", options.cold},
+                                           {"layouts", layouts_of(layer, candidate)},
+                                           {"us", seconds * 1e6},
+                                           {"estimate_us", candidate.cost_ns / 1e3},
+                                           {"gflops", gflops},
+                                           {"share_of_peak", gflops / peak}};
       std::printf("%s\n", line.dump().c_str());
     } else {
-      std::printf("%-28s %-58s %10.1f us %8.1f GFLOP/s %5.0f %%   estimate %10.1f us\n", layer.name.c_str(),
-                  name_of(candidate).c_str(), seconds * 1e6, gflops, 100 * gflops / peak, candidate.cost_ns / 1e3);
+      std::printf("%-28s %-48s %-17s %10.1f us %8.1f GFLOP/s %5.0f %%   estimate %10.1f us\n", layer.name.c_str(),
+                  name_of(candidate).c_str(), layouts_of(layer, candidate).c_str(), seconds * 1e6, gflops,
+                  100 * gflops / peak, candidate.cost_ns / 1e3);
     }
     std::fflush(stdout);
   }
