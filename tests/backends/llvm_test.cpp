@@ -1,4 +1,7 @@
 // Code generation end to end: memory protection, lifetimes, parallel batches, other targets, compile time.
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <fstream>
 #include <thread>
 
@@ -104,6 +107,82 @@ TEST(Llvm, NarrowTargets) {
     }));
     Problem rows{r.finish(), {}};
     expect_matches("row_reduction", rows, random_inputs(rows.program, {}, 3), {}, 1e-5, 1e-5, target);
+  }
+}
+
+// `bytes` that end where a page begins that nobody may touch.
+class GuardedBlock {
+ public:
+  explicit GuardedBlock(size_t bytes) : page_(size_t(sysconf(_SC_PAGESIZE))), whole_((bytes / page_ + 2) * page_) {
+    block_ = static_cast<uint8_t*>(mmap(nullptr, whole_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    mprotect(block_ + whole_ - page_, page_, PROT_NONE);
+    data_ = block_ + whole_ - page_ - bytes;
+  }
+  ~GuardedBlock() { munmap(block_, whole_); }
+  uint8_t* data() const { return data_; }
+
+ private:
+  size_t page_, whole_;
+  uint8_t *block_, *data_;
+};
+
+// Two loads and a shuffle stand for the gather; the second one must end with the last element that is asked for.
+TEST(Llvm, EverySecondElementUpToTheLastOne) {
+  std::vector<tensor::Target> targets = narrow_targets();
+  targets.push_back(cpu::host_target());
+  for (const tensor::Target& target : targets)
+    for (DType dtype : {DType::F32, DType::F64, DType::F16, DType::I8})
+      for (int64_t n : {16, 23, 32, 64, 77}) {
+        SCOPED_TRACE(std::string(dtype_name(dtype)) + " " + std::to_string(n) + " vectors of " +
+                     std::to_string(target.vector_bytes));
+        ProgramBuilder b;
+        Term x = b.input("x", dtype, {2 * n - 1});
+        b.output({dtype, {n}, [=](const Index& i) { return x.at({i[0] * 2}); }});
+        const Problem problem{b.finish(), {}};
+        auto lowered = sketch::family_of("pointwise")->lower(problem, {}, target);
+        auto compiled = cpu::compile_kernels(std::get<Lowered>(lowered).launches, target, Settings{});
+        const std::vector<Tensor> inputs = random_inputs(problem.program, {}, 1);
+        const GuardedBlock from(size_t(inputs[0].bytes()));
+        std::memcpy(from.data(), inputs[0].raw(), size_t(inputs[0].bytes()));
+        Tensor got(dtype, {n});
+        void* buffers[] = {from.data(), got.raw()};
+        const auto invocation = compiled[0]->prepare({});
+        ASSERT_EQ(runtime::on_host(*invocation).run(buffers, nullptr, nullptr, 0, invocation->grid), 0);
+        EXPECT_TRUE(close(got, tensor::interpret(problem.program, inputs, {})[0], 0, 0));
+      }
+}
+
+// Lanes behind the edge of an image are off.
+TEST(Llvm, StridedWindowsReadInsideTheImage) {
+  for (int64_t width : {9, 31, 64}) {
+    ProgramBuilder b;
+    const int64_t out = (width + 1) / 2;
+    Term x = b.input("x", DType::F32, {5, width});
+    Term y = b.reduce("y", tensor::Reduce::Sum, DType::F32, {5, out}, {3}, [=](const Index& o, const Index& k) {
+      const Expr at = o[1] * 2 + k[0] - 1;
+      return expr::select(Expr(0) <= at && at < Expr(width), x.at({o[0], at}), expr::imm(0, DType::F32));
+    });
+    b.output(y);
+    const Problem problem{b.finish(), {}};
+    const std::vector<Tensor> inputs = random_inputs(problem.program, {}, 2);
+    const Tensor want = tensor::interpret(problem.program, inputs, {})[0];
+    const GuardedBlock from(size_t(inputs[0].bytes()));
+    std::memcpy(from.data(), inputs[0].raw(), size_t(inputs[0].bytes()));
+    for (const char* name : {"loops", "pointwise", "row_reduction", "contraction", "window"}) {
+      const sketch::Family* family = sketch::family_of(name);
+      for (const auto& proposal : family->propose(problem, cpu::host_target(), nullptr)) {
+        auto lowered = family->lower(problem, proposal.point, cpu::host_target());
+        if (!std::holds_alternative<Lowered>(lowered) || std::get<Lowered>(lowered).launches.size() != 1) continue;
+        SCOPED_TRACE(std::string(name) + " " + std::to_string(width));
+        auto compiled = cpu::compile_kernels(std::get<Lowered>(lowered).launches, cpu::host_target(), Settings{});
+        Tensor got(DType::F32, {5, out});
+        void* buffers[] = {from.data(), got.raw()};
+        const auto invocation = compiled[0]->prepare({});
+        auto scratch = allocate_bytes(size_t(invocation->scratch_bytes) + 64);
+        ASSERT_EQ(runtime::on_host(*invocation).run(buffers, nullptr, scratch.get(), 0, invocation->grid), 0);
+        EXPECT_TRUE(close(got, want, 1e-6, 1e-6));
+      }
+    }
   }
 }
 

@@ -50,6 +50,7 @@ class Emitter {
   Value* emit_select(const Expr& e);
   Value* emit_cast(const Expr& e);
   Value* emit_load(const Expr& e);
+  Value* every_second(const expr::BufferPtr& buffer, Value* at, Value* mask, expr::Type type);
   Value* emit_call(const Expr& e);
   Value* emit_scale(const Expr& e, Value* a, Value* b);
   Value* emit_reduce(const Expr& e, Value* a);
