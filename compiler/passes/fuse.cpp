@@ -74,10 +74,10 @@ struct Group {
 
 class Fuser {
  public:
-  Fuser(Region& region, bool host_kernels) : region_(region), host_kernels_(host_kernels) {
+  Fuser(Region& region, const PassContext& context) : region_(region), context_(context) {
     int64_t number = 0;
     for (auto& node : region.nodes()) {
-      Value* operand = host_kernels ? narrow_operand(*node) : nullptr;
+      Value* operand = context.host_kernels ? narrow_operand(*node) : nullptr;
       const auto found = operand ? match_narrow_weights(operand) : std::nullopt;
       if (!found) continue;
       narrow_.insert(found->widening.begin(), found->widening.end());
@@ -90,7 +90,7 @@ class Fuser {
     std::vector<Node*> nodes;
     for (auto& node : region_.nodes())
       if (computes(*node)) nodes.push_back(node.get());
-    if (host_kernels_)
+    if (context_.host_kernels)
       for (Node* node : nodes) grow_block(*node);
     for (Node* node : nodes)
       if (anchors(*node) && !group_of_.count(node)) grow_anchor(*node, {});
@@ -118,7 +118,7 @@ class Fuser {
   // An inverted residual block, whose last convolution is the anchor.
   void grow_block(Node& node) {
     const std::vector<Node*> before =
-        match_inverted_residual(node, [&](const Node* other) { return group_of_.count(other) > 0; });
+        match_inverted_residual(node, context_.cores, [&](const Node* other) { return group_of_.count(other) > 0; });
     if (!before.empty()) grow_anchor(node, before);
   }
 
@@ -274,7 +274,7 @@ class Fuser {
   void materialise(Group& group);
 
   Region& region_;
-  const bool host_kernels_;
+  const PassContext& context_;
   std::unordered_map<const Node*, int64_t> order_;
   std::unordered_map<const Node*, Group*> group_of_;
   std::vector<std::unique_ptr<Group>> groups_;
@@ -317,7 +317,7 @@ bool fuse(graph::Graph& graph, PassContext& context) {
   // A dead epilogue would place its group behind users of the value that leaves.
   bool changed = eliminate_dead(graph, context);
   for_each_region(graph, split_broadcasts);
-  for_each_region(graph, [&](Region& region) { changed |= Fuser(region, context.host_kernels).run(); });
+  for_each_region(graph, [&](Region& region) { changed |= Fuser(region, context).run(); });
   return changed;
 }
 

@@ -15,8 +15,9 @@ namespace {
 
 constexpr size_t most_nodes = 32;
 constexpr int64_t least_channels = 16;  // a block of the widest vectors
-// Of the result: smaller images read more weights than pixels, which bands of rows would read again and again.
-constexpr int64_t least_pixels = 14 * 14;
+// Of the result. Smaller images are less than the weights, which every core would read; and every core computes the
+// rows of the expansion around its share of the image once more.
+constexpr int64_t least_pixels = 14 * 14, least_rows_per_core = 7;
 
 std::optional<int64_t> extent(const Value* value, size_t axis) { return expr::as_int(value->type.dims[axis]); }
 
@@ -38,7 +39,8 @@ bool is_pointwise(const Node& node) {
   const auto is_one = [](int64_t n) { return n == 1; };
   return attrs.groups == 1 && extent(node.operand(1), 2) == 1 && extent(node.operand(1), 3) == 1 &&
          std::all_of(attrs.strides.begin(), attrs.strides.end(), is_one) &&
-         std::all_of(attrs.pads.begin(), attrs.pads.end(), [](const graph::Expr& pad) { return expr::is_const(pad, 0); });
+         std::all_of(attrs.pads.begin(), attrs.pads.end(),
+                     [](const graph::Expr& pad) { return expr::is_const(pad, 0); });
 }
 
 bool is_depthwise(const Node& node) {
@@ -104,11 +106,15 @@ bool is_private(const Chain& chain, const Node& reader) {
   });
 }
 
+bool is_large(const Value& image, int cores) {
+  const int64_t height = *extent(&image, 2), images = extent(&image, 0).value_or(1);
+  return height * *extent(&image, 3) >= least_pixels && images * height >= least_rows_per_core * cores;
+}
+
 }  // namespace
 
-std::vector<Node*> match_inverted_residual(Node& projection, const std::function<bool(const Node*)>& taken) {
-  if (!is_pointwise(projection) || *extent(projection.result(), 2) * *extent(projection.result(), 3) < least_pixels)
-    return {};
+std::vector<Node*> match_inverted_residual(Node& projection, int cores, const std::function<bool(const Node*)>& taken) {
+  if (!is_pointwise(projection) || !is_large(*projection.result(), cores)) return {};
   const auto any_taken = [&](const Chain& chain) {
     return taken(chain.convolution) || std::any_of(chain.nodes.begin(), chain.nodes.end(), taken);
   };

@@ -9,8 +9,9 @@
 namespace sardonyx::passes {
 
 // The nodes in front of `projection` that one kernel computes together with it: values that nobody else reads. Nodes
-// that are `taken` stay apart. Empty when `projection` ends no block, or one that is faster as kernels of its own.
-std::vector<graph::Node*> match_inverted_residual(graph::Node& projection,
+// that are `taken` stay apart. Empty when `projection` ends no block, or one that is faster as kernels of its own on so
+// many cores.
+std::vector<graph::Node*> match_inverted_residual(graph::Node& projection, int cores,
                                                   const std::function<bool(const graph::Node*)>& taken);
 
 }  // namespace sardonyx::passes

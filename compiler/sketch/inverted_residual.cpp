@@ -208,8 +208,7 @@ class Matcher {
   Expr renamed(const Expr& e, const Stage& stage, const Axis& channel) const {
     const Expr image = result_.image.var ? Expr(result_.image.var) : Expr(0);
     return tensor::simplify_index(
-        tensor::substitute_shared(
-            e, {{stage.axes[0].var.get(), image}, {stage.axes[1].var.get(), Expr(channel.var)}}),
+        tensor::substitute_shared(e, {{stage.axes[0].var.get(), image}, {stage.axes[1].var.get(), Expr(channel.var)}}),
         {});
   }
 
@@ -262,10 +261,10 @@ class Matcher {
       const WindowAxis& other = walk == &result_.rows ? result_.columns : result_.rows;
       std::vector<Expr> own;
       for (const Expr& condition : conditions_) {
-        const bool of_other = expr::uses_var(condition, other.out.get()) ||
-                              (other.tap && expr::uses_var(condition, other.tap.get()));
-        const bool of_own = expr::uses_var(condition, walk->out.get()) ||
-                            (walk->tap && expr::uses_var(condition, walk->tap.get()));
+        const bool of_other =
+            expr::uses_var(condition, other.out.get()) || (other.tap && expr::uses_var(condition, other.tap.get()));
+        const bool of_own =
+            expr::uses_var(condition, walk->out.get()) || (walk->tap && expr::uses_var(condition, walk->tap.get()));
         if (of_other == of_own) return false;
         if (of_own) own.push_back(condition);
       }
@@ -310,11 +309,12 @@ std::vector<InvertedResidualShape> shapes(const InvertedResidualProblem& problem
   const int64_t height = problem.rows.outs;
   const auto images = problem.image.var ? constant(problem.image.extent) : std::optional<int64_t>(1);
   std::vector<InvertedResidualShape> list;
-  for (int64_t rows : {2, 1, 4, 7}) {
-    if (height % rows != 0) continue;
+  for (int64_t rows : {7, 8, 6, 5, 4, 2, 1}) {  // of equal cost the first is best
+    if (rows > height) continue;
+    const int64_t bands = (height + rows - 1) / rows;
     // Every core gets as much as the others, of any batch that only the run knows.
     int64_t shares = 1;
-    while (images.value_or(1) * shares % target.cores != 0 && shares < height / rows) ++shares;
+    while (images.value_or(1) * shares % target.cores != 0 && shares < bands) ++shares;
     list.push_back({rows, shares});
   }
   return list;
@@ -345,8 +345,7 @@ Result lower(const Problem& problem, const Point& point, const Target& target) {
 
 }  // namespace
 
-std::variant<InvertedResidualProblem, Refusal> inverted_residual_problem(const Problem& problem,
-                                                                         const Target& target) {
+std::variant<InvertedResidualProblem, Refusal> inverted_residual_problem(const Problem& problem, const Target& target) {
   if (target.kind != tensor::TargetKind::Host) return Refusal{"only for the host"};
   std::string why;
   auto matched = Matcher(problem, target).run(&why);

@@ -50,7 +50,7 @@ struct InvertedResidualProblem {
 std::variant<InvertedResidualProblem, Refusal> inverted_residual_problem(const Problem& problem, const Target& target);
 
 struct InvertedResidualShape {
-  int64_t rows = 1;    // of the result per band, a divisor of all
+  int64_t rows = 1;    // of the result per band, at most all
   int64_t shares = 1;  // grid indices per image
 };
 Lowered lower_inverted_residual(const InvertedResidualProblem& problem, const InvertedResidualShape& shape,

@@ -36,19 +36,25 @@ class Builder {
     const WindowAxis &rows = problem.rows, &columns = problem.columns;
     slots_ = rows.reach(shape.rows);
     width_ = std::max(columns.reach(columns.outs), columns.pad + columns.in);
-    ring_ = make_buffer("expanded", DType::F32, {blocks_, slots_, width_, lanes_}, Buffer::Scope::Scratch);
-    band_ = make_buffer("filtered", DType::F32, {blocks_, shape.rows * columns.outs, lanes_}, Buffer::Scope::Scratch);
+    bands_ = (rows.outs + shape.rows - 1) / shape.rows;
+    // Odd numbers of vectors: rows and blocks a power of two apart would share their lines in the cache.
+    ring_ = make_buffer("expanded", DType::F32, {blocks_, slots_, width_ | 1, lanes_}, Buffer::Scope::Scratch);
+    band_ =
+        make_buffer("filtered", DType::F32, {blocks_, (shape.rows * columns.outs) | 1, lanes_}, Buffer::Scope::Scratch);
   }
 
   Lowered build() {
-    const int64_t bands = problem_.rows.outs / shape_.rows;
-    const VarPtr share = loop_var("share", shape_.shares), first = loop_var("first", bands),
-                 band = loop_var("band", bands), row = loop_var("row", problem_.rows.outs);
-    const Expr count = (Expr(share) + 1) * bands / shape_.shares - Expr(first);
-    Stmt body = tensor::make_let(row, (Expr(first) + Expr(band)) * shape_.rows, one_band(Expr(row), Expr(band)));
-    body = tensor::make_for(ForKind::Serial, band, expr::simplify(count), body);
+    const VarPtr share = loop_var("share", shape_.shares), first = loop_var("first", bands_),
+                 step = loop_var("step", bands_), band = loop_var("band", bands_),
+                 row = loop_var("row", problem_.rows.outs);
+    const Expr count = (Expr(share) + 1) * bands_ / shape_.shares - Expr(first);
+    // The last band ends with the image, so it may begin before the end of the one before: their rows are alike.
+    Stmt body = one_band(Expr(row), Expr(band), Expr(step));
+    body = tensor::make_let(row, expr::min(Expr(band) * shape_.rows, problem_.rows.outs - shape_.rows), body);
+    body = tensor::make_let(band, Expr(first) + Expr(step), body);
+    body = tensor::make_for(ForKind::Serial, step, expr::simplify(count), body);
     if (problem_.expansion) body = tensor::make_allocate(ring_, tensor::make_block({empty_columns(), body}));
-    body = tensor::make_allocate(band_, tensor::make_let(first, Expr(share) * bands / shape_.shares, body));
+    body = tensor::make_allocate(band_, tensor::make_let(first, Expr(share) * bands_ / shape_.shares, body));
     std::vector<Axis> grid;
     if (problem_.image.var) grid.push_back(problem_.image);
     if (shape_.shares > 1)
@@ -65,21 +71,31 @@ class Builder {
     return lowered;
   }
 
+  // As if all shares took as long as the longest, and all cores as long as the one with most of them.
   double cost() const {
     const WindowAxis& rows = problem_.rows;
-    const double images = problem_.image.var ? double(typical(problem_.image.extent)) : 1;
-    const double bands = double(rows.outs / shape_.rows);
-    double ns = 0;
+    const int64_t images = problem_.image.var ? typical(problem_.image.extent) : 1;
+    const int64_t bands = (bands_ + shape_.shares - 1) / shape_.shares;
+    double ns = double(bands) * (cost_of(filter(Expr(0))) + cost_of(projection(Expr(0))));
+    double bytes = typical_bytes(*band_);
     if (problem_.expansion) {
-      const int64_t share = (rows.outs + shape_.shares - 1) / shape_.shares;
-      const auto tile = expansion(Expr(0), std::min(rows.in, rows.reach(share)));
-      ns += cost_of(tile) * double(shape_.shares);
+      ns += cost_of(expansion(Expr(0), std::min(rows.in, rows.reach(std::min(bands * shape_.rows, rows.outs)))));
+      bytes += typical_bytes(*ring_);
     }
-    return images * (ns + bands * (cost_of(filter(Expr(0))) + cost_of(projection(Expr(0)))));
+    // What does not fit L2 comes from the last cache.
+    const double beyond = std::max(0.0, bytes - double(target_.l2_bytes) * 0.8);
+    ns += double(bands) * beyond / target_.bytes_per_ns;
+    const int64_t all = images * shape_.shares, cores = target_.cores;
+    return double((all + cores - 1) / cores * cores) * ns;
   }
 
  private:
-  double cost_of(const TileProblem& tile) const { return tile_cost(tile, best_shape(tile, target_), target_); }
+  // Of a step alone: its operands are in caches.
+  double cost_of(TileProblem tile) const {
+    const Program none;
+    tile.program = &none;
+    return tile_cost(tile, best_shape(tile, target_), target_);
+  }
 
   Stmt loops(const TileProblem& tile) {
     TileLoops made = tile_loops(tile, best_shape(tile, target_), target_);
@@ -87,29 +103,27 @@ class Builder {
     return made.body;
   }
 
-  // Rows of the result from `row` on, the `band`-th band of its share.
-  Stmt one_band(const Expr& row, const Expr& band) {
+  // Rows of the result from `row` on, the band of number `band` and the `step`-th of its share.
+  Stmt one_band(const Expr& row, const Expr& band, const Expr& step) {
     std::vector<Stmt> steps;
-    if (problem_.expansion) steps.push_back(expanded_rows(row, band));
+    if (problem_.expansion) steps.push_back(expanded_rows(row, band, step));
     steps.push_back(loops(filter(row)));
     steps.push_back(loops(projection(row)));
     return tensor::make_block(std::move(steps));
   }
 
   // The rows that this band reads and the one before did not.
-  Stmt expanded_rows(const Expr& row, const Expr& band) {
+  Stmt expanded_rows(const Expr& row, const Expr& band, const Expr& step) {
     const WindowAxis& rows = problem_.rows;
-    const Expr start = row * rows.stride - rows.pad;
-    const Expr known = (row - 1) * rows.stride - rows.pad + rows.reach(1);
-    const VarPtr from = expr::make_var("from", {-rows.pad, rows.in + rows.pad + rows.reach(1), 1});
-    const VarPtr inside = loop_var("inside", rows.in + rows.reach(1));
-    const Expr to = start + rows.reach(shape_.rows);
+    const Expr start = row * rows.stride - rows.pad, to = start + slots_;
+    const Expr known = (band * shape_.rows - 1) * rows.stride - rows.pad + rows.reach(1);
+    const VarPtr from = expr::make_var("from", {-rows.pad, INT64_MAX, 1}), inside = loop_var("inside", INT64_MAX);
     const Expr count = expr::max(expr::min(to, rows.in) - Expr(inside), 0);
     const Expr below = expr::max(Expr(from), rows.in);
     Stmt steps = tensor::make_block({empty_rows(Expr(from), expr::min(to, 0) - Expr(from)),
                                      loops(expansion(Expr(inside), count)), empty_rows(below, to - below)});
     steps = tensor::make_let(inside, expr::max(Expr(from), 0), steps);
-    return tensor::make_let(from, expr::select(band == Expr(0), start, expr::max(start, known)), steps);
+    return tensor::make_let(from, expr::select(step == Expr(0), start, expr::max(start, known)), steps);
   }
 
   // Where a row of the expanded image, or of its padding, lies.
@@ -123,9 +137,8 @@ class Builder {
   // Zeros where rows [row, row + count) lie.
   Stmt empty_rows(const Expr& row, const Expr& count) const {
     const Expr many = expr::max(count, 0);
-    const std::vector<Axis> axes{{loop_var("block", blocks_), blocks_},
-                                 {loop_var("y", slots_), many},
-                                 {loop_var("x", width_), width_}};
+    const std::vector<Axis> axes{
+        {loop_var("block", blocks_), blocks_}, {loop_var("y", slots_), many}, {loop_var("x", width_), width_}};
     const Expr block(axes[0].var), y = slot(row + Expr(axes[1].var)), x(axes[2].var);
     return tensor::make_loops(ForKind::Serial, axes, vector([&](const Expr& lane) {
                                 return tensor::make_store(ring_, {block, y, x, lane}, expr::imm(0, DType::F32));
@@ -194,8 +207,7 @@ class Builder {
     const int64_t count = shape_.rows * problem_.columns.outs;
     const Axis pixel{loop_var("pixel", count), count};
     tile.axes[size_t(tile.row_axis)] = pixel;
-    tile.body =
-        problem_.weights * expr::load(band_, {inner / lanes_, Expr(pixel.var), inner % lanes_});
+    tile.body = problem_.weights * expr::load(band_, {inner / lanes_, Expr(pixel.var), inner % lanes_});
     const expr::Substitution at{{all.var.get(), first * problem_.columns.outs + Expr(pixel.var)}};
     for (Map::Output& out : tile.epilogue) {
       for (Expr& e : out.index) e = tensor::simplify_index(tensor::substitute_shared(e, at), {});
@@ -207,8 +219,8 @@ class Builder {
   const InvertedResidualProblem& problem_;
   InvertedResidualShape shape_;
   const Target& target_;
-  int64_t lanes_, blocks_;    // of channels of the window
-  int64_t slots_, width_;     // of the ring
+  int64_t lanes_, blocks_;         // of channels of the window
+  int64_t slots_, width_, bands_;  // rows and columns of the ring, bands of the result
   BufferPtr ring_, band_;
   std::vector<Packed> packed_;
 };

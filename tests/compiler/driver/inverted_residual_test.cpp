@@ -25,15 +25,16 @@ void expect_blocks(Value* (*build)(Builder& b, Value* x), Dims sample, size_t bl
       Builder b(graph);
       Value* x = graph.body().add_parameter({DType::F32, dims, {}}, "x");
       graph.set_outputs({build(b, x)}, {"y"});
-      for (Policy policy : {Policy::Auto, Policy::Codegen, Policy::Library})
-        expect_compiled_equals_interpreted(graph, {random_tensor(DType::F32, actual, 1)}, policy, 4e-6);
-      EXPECT_EQ(blocks_of(*compile_copy(graph)), blocks);
+      const std::vector<Tensor> inputs{random_tensor(DType::F32, actual, 1)};
+      expect_compiled_equals_interpreted(graph, inputs, symbolic ? Policy::Auto : Policy::Library, 4e-6);
+      const auto program = compile_copy(graph);
+      std::vector<std::string> candidates;
+      for (const auto& entry : program->report) candidates.push_back(entry.candidate + entry.reason);
+      EXPECT_EQ(blocks_of(*program), blocks) << join(candidates, ", ");
     }
 }
 
-TEST(InvertedResidual, RunsAsOneKernel) {
-  expect_blocks(inverted_residuals, {24, 29, 28}, 2);
-}
+TEST(InvertedResidual, RunsAsOneKernel) { expect_blocks(inverted_residuals, {24, 29, 28}, 2); }
 
 TEST(InvertedResidual, WithoutExpansion) {
   expect_blocks(

@@ -80,6 +80,9 @@ TEST_F(Fuse, InvertedResidualBlocksWithoutExpansion) {
 TEST_F(Fuse, InvertedResidualBlocksOthersReadStayApart) {
   Value* wide = conv(input({1, 16, 14, 14}), 64);
   EXPECT_EQ(fused({conv(depthwise(wide), 16), wide}), (Groups{"conv", "conv conv"}));
+}
+
+TEST_F(Fuse, InvertedResidualBlocksWhoseWindowOthersReadStayApart) {
   Value* filtered = depthwise(conv(input({1, 16, 14, 14}), 64));
   EXPECT_EQ(fused({conv(filtered, 16), filtered}), (Groups{"conv", "conv", "conv"}));
 }

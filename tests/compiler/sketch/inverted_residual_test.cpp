@@ -128,7 +128,8 @@ TEST(InvertedResidual, AnySizes) {
     Block block = depthwise(pick({16, 20, 32, 72}), pick({5, 7, 8, 12, 14}), pick({6, 7, 13, 16, 29}), pick({2, 3, 5}),
                             pick({1, 1, 2, 3}));
     Conv& c = block.window;
-    c.pad = pick({0, 1, c.kernel / 2}), c.pad_end = pick({0, 0, 1}), c.dilation = pick({1, 1, 2}), c.n = pick({1, 1, 3});
+    c.pad = pick({0, 1, c.kernel / 2}), c.pad_end = pick({0, 0, 1}), c.dilation = pick({1, 1, 2}),
+    c.n = pick({1, 1, 3});
     if ((c.kernel - 1) * c.dilation >= std::min(c.h, c.w)) continue;
     if (c.out(c.h) < 2 || c.out(c.w) < 2) continue;
     block.expands = pick({0, 1, 1}) != 0;
