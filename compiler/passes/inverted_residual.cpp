@@ -15,6 +15,7 @@ namespace {
 
 constexpr size_t most_nodes = 32;
 constexpr int64_t least_channels = 16;  // a block of the widest vectors
+constexpr int64_t most_reach = 16;      // of the window, whose halo is kept beside every row
 // Of the result. Smaller images are less than the weights, which every core would read; and every core computes the
 // rows of the expansion around its share of the image once more.
 constexpr int64_t least_pixels = 14 * 14, least_rows_per_core = 7;
@@ -43,13 +44,20 @@ bool is_pointwise(const Node& node) {
                      [](const graph::Expr& pad) { return expr::is_const(pad, 0); });
 }
 
+// A depthwise convolution with a small window.
 bool is_depthwise(const Node& node) {
   if (!is_plain(node)) return false;
   const auto& attrs = node.attrs<graph::ConvAttrs>();
-  return extent(node.operand(0), 1) == attrs.groups && extent(node.result(), 1) == attrs.groups &&
-         *extent(node.operand(1), 2) * *extent(node.operand(1), 3) > 1 &&
-         std::all_of(attrs.pads.begin(), attrs.pads.end(),
-                     [](const graph::Expr& pad) { return expr::as_int(pad).has_value(); });
+  if (extent(node.operand(0), 1) != attrs.groups || extent(node.result(), 1) != attrs.groups) return false;
+  int64_t taps = 1;
+  for (size_t i = 0; i < 2; ++i) {
+    const int64_t kernel = *extent(node.operand(1), i + 2);
+    taps *= kernel;
+    if (kernel > most_reach || (kernel - 1) * attrs.dilations[i] >= most_reach) return false;
+  }
+  return taps > 1 && std::all_of(attrs.pads.begin(), attrs.pads.end(), [](const graph::Expr& pad) {
+           return expr::as_int(pad).value_or(INT64_MAX) <= most_reach;
+         });
 }
 
 // One number per channel of images, or one for all.

@@ -4,6 +4,7 @@
 #include "compiler/sketch/inverted_residual.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "compiler/sketch/families.h"
 #include "compiler/tensor/lower/lower.h"
@@ -72,7 +73,23 @@ class Matcher {
     result_.constant.resize(whole.inputs.size());
     window_ = sums[sums.size() - 2];
     return match_projection(flat, sums.back()) && match_window() &&
-           (sums.size() == 3 ? match_expansion(sums[0]) : match_image());
+           (sums.size() == 3 ? match_expansion(sums[0]) : match_image()) && match_reads();
+  }
+
+  // The steps read what they hand on, and inputs.
+  bool match_reads() {
+    std::vector<Expr> all{result_.value, result_.window, result_.weights};
+    for (const Map::Output& out : result_.projection.epilogue) all.push_back(out.value);
+    if (result_.expansion) all.insert(all.end(), {result_.expansion->value, result_.expansion->body});
+    for (const Expr& e : all)
+      for (const Expr& load : loads_of(e)) {
+        const auto& inputs = problem_.program.inputs;
+        const bool step = load->buffer == result_.sum || load->buffer == result_.projection.result ||
+                          (result_.expansion && load->buffer == result_.expansion->sum);
+        if (!step && std::find(inputs.begin(), inputs.end(), load->buffer) == inputs.end())
+          return lacks("steps that nothing else reads");
+      }
+    return true;
   }
 
   bool is_constant(const Expr& load) const {
@@ -227,6 +244,7 @@ class Matcher {
     result_.columns = *columns;
     result_.rows.in = *height;
     result_.columns.in = *width;
+    if (!is_small(result_.rows) || !is_small(result_.columns)) return lacks("a small window");
     if (!pads_alone()) return lacks("padding around the image");
     auto& expansion = result_.expansion.emplace();
     expansion.sum = stand_in();
@@ -255,31 +273,61 @@ class Matcher {
            !uses_any(weights, {expansion.row, expansion.column});
   }
 
+  // Its halo is kept beside every row.
+  static bool is_small(const WindowAxis& walk) {
+    constexpr int64_t most = 16;
+    return walk.reach(1) <= most && walk.pad <= most && walk.reach(walk.outs) - walk.pad - walk.in <= most;
+  }
+
   // Whether the conditions hold at the positions inside the image, and only there.
   bool pads_alone() const {
     for (const WindowAxis* walk : {&result_.rows, &result_.columns}) {
-      const WindowAxis& other = walk == &result_.rows ? result_.columns : result_.rows;
-      std::vector<Expr> own;
+      // Positions are equal modulo this.
+      const int64_t step = std::gcd(walk->stride, walk->tap ? walk->dilation : walk->stride);
+      bool below = false, above = false;
       for (const Expr& condition : conditions_) {
-        const bool of_other =
-            expr::uses_var(condition, other.out.get()) || (other.tap && expr::uses_var(condition, other.tap.get()));
-        const bool of_own =
-            expr::uses_var(condition, walk->out.get()) || (walk->tap && expr::uses_var(condition, walk->tap.get()));
-        if (of_other == of_own) return false;
-        if (of_own) own.push_back(condition);
+        if (!walks(condition, *walk)) continue;
+        const auto bound = bound_of(condition, *walk);
+        if (!bound) return false;
+        const int64_t wanted = bound->upper ? walk->in - 1 : 0, round = bound->upper ? 0 : step - 1;
+        if ((bound->position + walk->pad + round) / step != (wanted + walk->pad + round) / step) return false;
+        (bound->upper ? above : below) = true;
       }
-      for (int64_t out = 0; out < walk->outs; ++out) {
-        for (int64_t tap = 0; tap < walk->taps; ++tap) {
-          std::unordered_map<const expr::Variable*, int64_t> at{{walk->out.get(), out}};
-          if (walk->tap) at[walk->tap.get()] = tap;
-          const int64_t position = out * walk->stride + tap * walk->dilation - walk->pad;
-          const bool holds = std::all_of(own.begin(), own.end(),
-                                         [&](const Expr& condition) { return expr::evaluate(condition, at) != 0; });
-          if (holds != (position >= 0 && position < walk->in)) return false;
-        }
-      }
+      if (!below && walk->pad > 0) return false;
+      if (!above && walk->reach(walk->outs) - walk->pad > walk->in) return false;
     }
-    return true;
+    return std::all_of(conditions_.begin(), conditions_.end(), [&](const Expr& condition) {
+      return walks(condition, result_.rows) != walks(condition, result_.columns);
+    });
+  }
+
+  static bool walks(const Expr& condition, const WindowAxis& walk) {
+    return expr::uses_var(condition, walk.out.get()) || (walk.tap && expr::uses_var(condition, walk.tap.get()));
+  }
+
+  // The first or last position for which a comparison holds.
+  struct Bound {
+    bool upper = false;
+    int64_t position = 0;
+  };
+  static std::optional<Bound> bound_of(const Expr& condition, const WindowAxis& walk) {
+    if (condition->kind != Kind::Lt && condition->kind != Kind::Le) return std::nullopt;
+    const int64_t slack = condition->kind == Kind::Lt ? 1 : 0;
+    const auto by_out = expr::linear_in(expr::simplify(condition->args[1] - condition->args[0]), walk.out);
+    if (!by_out) return std::nullopt;
+    const int64_t factor = expr::as_int(by_out->coefficient).value_or(0);
+    Expr rest = by_out->rest;
+    if (walk.tap) {
+      const auto by_tap = expr::linear_in(rest, walk.tap);
+      if (!by_tap || expr::as_int(by_tap->coefficient).value_or(0) * walk.stride != factor * walk.dilation)
+        return std::nullopt;
+      rest = by_tap->rest;
+    }
+    const auto offset = expr::as_int(expr::simplify(rest));
+    if (!offset || factor == 0) return std::nullopt;
+    // factor * (position + pad) / stride + offset >= slack
+    if (factor < 0) return Bound{true, (*offset - slack) * walk.stride / -factor - walk.pad};
+    return Bound{false, ((slack - *offset) * walk.stride + factor - 1) / factor - walk.pad};
   }
 
   // Without an expansion: the window reads the image where it lies.
