@@ -49,5 +49,38 @@ TEST(InvertedResidual, WithoutExpansion) {
       {16, 31, 30}, 2);
 }
 
+// Whatever the pass takes for a block, the family takes, too: without it a group of several sums would run slowly.
+TEST(InvertedResidual, NoBlockWithoutItsKernel) {
+  std::mt19937 random(5);
+  const auto pick = [&](std::initializer_list<int64_t> list) { return list.begin()[random() % list.size()]; };
+  for (int i = 0; i < 20; ++i) {
+    graph::Graph graph;
+    Builder b(graph);
+    const Dims dims{pick({1, 2}), pick({16, 24, 40}), pick({18, 31, 47}), pick({19, 30, 56})};
+    Value* x = graph.body().add_parameter({DType::F32, {dims.begin(), dims.end()}, {}}, "x");
+    Value* y = pick({0, 1}) ? clamped(b, conv(b, x, pick({32, 72}), 1)) : x;
+    const int64_t channels = *expr::as_int(y->type.dims[1]);
+    graph::ConvAttrs attrs;
+    Dims taps{channels, 1};
+    for (int axis = 0; axis < 2; ++axis) {
+      taps.push_back(pick({1, 2, 3, 5}));
+      attrs.strides.push_back(pick({1, 2, 3}));
+      attrs.dilations.push_back(pick({1, 1, 2, 3}));
+    }
+    for (int side = 0; side < 4; ++side) attrs.pads.emplace_back(pick({0, 1, 2, 4}));
+    attrs.groups = channels;
+    y = clamped(b, b.conv(y, weights(b, taps, 1), attrs));
+    graph.set_outputs({conv(b, y, pick({16, 20, 48}), 1)}, {"y"});
+    const auto program = compile_copy(graph);
+    for (const auto& entry : program->report) {
+      const bool block = entry.primitives.rfind("conv") != entry.primitives.find("conv");
+      EXPECT_TRUE(!block || entry.candidate.rfind("codegen.inverted_residual", 0) == 0)
+          << entry.candidate << ", " << entry.reason << "\n"
+          << graph::to_string(graph);
+    }
+    expect_compiled_equals_interpreted(graph, {random_tensor(DType::F32, dims, 1)}, Policy::Auto, 4e-6);
+  }
+}
+
 }  // namespace
 }  // namespace sardonyx::driver
