@@ -22,26 +22,33 @@ constexpr int64_t least_pixels = 14 * 14, least_rows_per_core = 7;
 
 std::optional<int64_t> extent(const Value* value, size_t axis) { return expr::as_int(value->type.dims[axis]); }
 
-// A convolution of F32 images of known size by constant weights.
+// A convolution of F32 images of known size by constant weights, to many channels.
 bool is_plain(const Node& node) {
   if (node.op != Op::conv || node.attrs<graph::ConvAttrs>().dtype != DType::F32) return false;
   for (const Value* value : std::initializer_list<const Value*>{node.operand(0), node.result()}) {
     if (value->type.dtype != DType::F32 || value->type.rank() != 4) return false;
     for (size_t axis : {1, 2, 3})
       if (!extent(value, axis)) return false;
-    if (*extent(value, 1) < least_channels) return false;
   }
-  return node.operand(1)->constant() != nullptr && node.operand(1)->type.dtype == DType::F32;
+  const auto& pads = node.attrs<graph::ConvAttrs>().pads;
+  return *extent(node.result(), 1) >= least_channels && node.operand(1)->constant() &&
+         node.operand(1)->type.dtype == DType::F32 &&
+         std::all_of(pads.begin(), pads.end(), [](const graph::Expr& pad) { return expr::as_int(pad).has_value(); });
 }
 
 bool is_pointwise(const Node& node) {
-  if (!is_plain(node)) return false;
+  if (!is_plain(node) || *extent(node.operand(0), 1) < least_channels) return false;
   const auto& attrs = node.attrs<graph::ConvAttrs>();
   const auto is_one = [](int64_t n) { return n == 1; };
+  const auto is_zero = [](const graph::Expr& pad) { return expr::is_const(pad, 0); };
   return attrs.groups == 1 && extent(node.operand(1), 2) == 1 && extent(node.operand(1), 3) == 1 &&
          std::all_of(attrs.strides.begin(), attrs.strides.end(), is_one) &&
-         std::all_of(attrs.pads.begin(), attrs.pads.end(),
-                     [](const graph::Expr& pad) { return expr::is_const(pad, 0); });
+         std::all_of(attrs.pads.begin(), attrs.pads.end(), is_zero);
+}
+
+// The first convolution of a network, whose image has few channels.
+bool is_stem(const Node& node) {
+  return is_plain(node) && node.attrs<graph::ConvAttrs>().groups == 1 && *extent(node.operand(0), 1) < least_channels;
 }
 
 // A depthwise convolution with a small window.
@@ -55,9 +62,8 @@ bool is_depthwise(const Node& node) {
     taps *= kernel;
     if (kernel > most_reach || (kernel - 1) * attrs.dilations[i] >= most_reach) return false;
   }
-  return taps > 1 && std::all_of(attrs.pads.begin(), attrs.pads.end(), [](const graph::Expr& pad) {
-           return expr::as_int(pad).value_or(INT64_MAX) <= most_reach;
-         });
+  return taps > 1 && std::all_of(attrs.pads.begin(), attrs.pads.end(),
+                                 [](const graph::Expr& pad) { return *expr::as_int(pad) <= most_reach; });
 }
 
 // One number per channel of images, or one for all.
@@ -132,8 +138,8 @@ std::vector<Node*> match_inverted_residual(Node& projection, int cores, const st
   std::vector<Node*> nodes = filtered->nodes;
   nodes.push_back(filtered->convolution);
   const auto expanded = chain_before(filtered->convolution->operand(0));
-  if (expanded && is_pointwise(*expanded->convolution) && is_private(*expanded, *filtered->convolution) &&
-      !any_taken(*expanded)) {
+  if (expanded && (is_pointwise(*expanded->convolution) || is_stem(*expanded->convolution)) &&
+      is_private(*expanded, *filtered->convolution) && !any_taken(*expanded)) {
     nodes.insert(nodes.end(), expanded->nodes.begin(), expanded->nodes.end());
     nodes.push_back(expanded->convolution);
   }

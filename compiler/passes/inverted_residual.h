@@ -1,6 +1,7 @@
 // Inverted residual blocks, as MobileNet-V2 introduced them: an expansion of the channels by a 1 x 1 convolution, a
 // depthwise convolution and a projection by another 1 x 1 convolution, with maps per channel between them (biases,
-// clamps, SiLU, hard-swish). Blocks without an expansion are those of MobileNet-V1.
+// clamps, SiLU, hard-swish). Blocks without an expansion are those of MobileNet-V1. The first convolution of a network
+// counts as an expansion, too.
 #pragma once
 #include <functional>
 

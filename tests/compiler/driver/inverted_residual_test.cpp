@@ -49,6 +49,15 @@ TEST(InvertedResidual, WithoutExpansion) {
       {16, 31, 30}, 2);
 }
 
+TEST(InvertedResidual, BehindAStem) {
+  expect_blocks(
+      [](Builder& b, Value* x) {
+        Value* y = clamped(b, conv(b, x, 32, 3, 2));
+        return conv(b, clamped(b, conv(b, y, 32, 3, 1, 32)), 16, 1);
+      },
+      {3, 40, 41}, 1);
+}
+
 // Whatever the pass takes for a block, the family takes, too: without it a group of several sums would run slowly.
 TEST(InvertedResidual, NoBlockWithoutItsKernel) {
   std::mt19937 random(5);

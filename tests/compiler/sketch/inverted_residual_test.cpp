@@ -11,6 +11,7 @@ struct Block {
   Conv window;  // its ic is the number of channels between the products
   int64_t in = 16, out = 16;
   bool expands = true, residual = false;
+  bool stem = false;  // the expansion is a 3 x 3 convolution with stride 2 of a planar image
   Map map = Map::Clamp;
 };
 
@@ -44,14 +45,15 @@ Problem block_problem(const Block& block) {
   Conv expand, project;
   expand.n = project.n = c.n, expand.kernel = project.kernel = 1, expand.pad = project.pad = 0;
   expand.ic = inputs, expand.oc = c.ic, expand.h = c.h, expand.w = c.w;
+  if (block.stem) expand.kernel = 3, expand.stride = 2, expand.pad = 1, expand.h = 2 * c.h - 1, expand.w = 2 * c.w;
   project.ic = c.ic, project.oc = block.out, project.h = c.out(c.h), project.w = c.out(c.w);
   std::vector<bool> constant;
   const auto note = [&](size_t count, bool is) { constant.insert(constant.end(), count, is); };
-  const Term x = image(b, "x", {c.n, inputs, c.h, c.w}, true);
+  const Term x = image(b, "x", {c.n, inputs, expand.h, expand.w}, !block.stem);
   note(1, false);
   Term y = x;
   if (block.expands) {
-    const Term weights = b.input("expand", DType::F32, {c.ic, inputs, 1, 1});
+    const Term weights = b.input("expand", DType::F32, {c.ic, inputs, expand.kernel, expand.kernel});
     y = mapped(b, convolution(b, expand, y, weights), block.map);
     note(3, true);
   }
@@ -121,10 +123,18 @@ TEST(InvertedResidual, MapsBetween) {
   }
 }
 
+TEST(InvertedResidual, BehindAStem) {
+  Block block = depthwise(32, 15, 17);
+  block.in = 3;
+  block.stem = true;
+  expect_block(block);
+  for (const tensor::Target& target : narrow_targets()) expect_block(block, with_cores(target, 2));
+}
+
 TEST(InvertedResidual, AnySizes) {
   std::mt19937 random(3);
   const auto pick = [&](std::initializer_list<int64_t> list) { return list.begin()[random() % list.size()]; };
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < 30; ++i) {
     Block block = depthwise(pick({16, 20, 32, 72}), pick({5, 7, 8, 12, 14}), pick({6, 7, 13, 16, 29}), pick({2, 3, 5}),
                             pick({1, 1, 2, 3}));
     Conv& c = block.window;
