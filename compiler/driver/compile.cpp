@@ -123,6 +123,7 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
   context.verify = settings.verify;
   context.dump_dir = settings.dump_dir;
   context.host_kernels = places.size() == 1 && !settings.deterministic;
+  context.cores = devices.front().target.cores;
   for (const Place& place : places) context.byte_products &= place.device->target.byte_products;
   passes::run_passes(*graph, passes::pipeline(), context);
   for (const auto& [name, nanoseconds] : context.timings)

@@ -1,4 +1,4 @@
-// Fusion: every computing node ends up in a `fused` group with at most one anchor.
+// Fusion: every computing node ends up in a `fused` group with at most one anchor, or a whole inverted residual block.
 //
 // An anchor is a node that is not point-wise or injective: contraction, window, reduction, scan, opaque. Around it grow
 //  1. epilogues: the longest run of point-wise nodes behind the anchor over the anchor's own dims such that exactly one
@@ -17,6 +17,7 @@
 
 #include "compiler/expr/simplify.h"
 #include "compiler/passes/group.h"
+#include "compiler/passes/inverted_residual.h"
 #include "compiler/passes/narrow_weights.h"
 #include "compiler/passes/pass.h"
 #include "runtime/base/status.h"
@@ -73,10 +74,10 @@ struct Group {
 
 class Fuser {
  public:
-  Fuser(Region& region, bool narrow_weights) : region_(region) {
+  Fuser(Region& region, const PassContext& context) : region_(region), context_(context) {
     int64_t number = 0;
     for (auto& node : region.nodes()) {
-      Value* operand = narrow_weights ? narrow_operand(*node) : nullptr;
+      Value* operand = context.host_kernels ? narrow_operand(*node) : nullptr;
       const auto found = operand ? match_narrow_weights(operand) : std::nullopt;
       if (!found) continue;
       narrow_.insert(found->widening.begin(), found->widening.end());
@@ -89,8 +90,10 @@ class Fuser {
     std::vector<Node*> nodes;
     for (auto& node : region_.nodes())
       if (computes(*node)) nodes.push_back(node.get());
+    if (context_.host_kernels)
+      for (Node* node : nodes) grow_block(*node);
     for (Node* node : nodes)
-      if (anchors(*node)) grow_anchor(*node);
+      if (anchors(*node) && !group_of_.count(node)) grow_anchor(*node, {});
     // Consumers before producers, so that a chain collapses into its last node's group.
     for (auto it = nodes.rbegin(); it != nodes.rend(); ++it) {
       if (!injective(**it)) continue;
@@ -112,14 +115,26 @@ class Fuser {
     return group;
   }
 
-  // The anchor and its epilogue.
-  void grow_anchor(Node& anchor) {
+  // An inverted residual block, whose last convolution is the anchor.
+  void grow_block(Node& node) {
+    const std::vector<Node*> before =
+        match_inverted_residual(node, context_.cores, [&](const Node* other) { return group_of_.count(other) > 0; });
+    if (!before.empty()) grow_anchor(node, before);
+  }
+
+  // The anchor, nodes before it and its epilogue.
+  void grow_anchor(Node& anchor, const std::vector<Node*>& before) {
     Group& group = start(anchor);
+    for (Node* node : before) {
+      group.nodes.push_back(node);
+      group_of_[node] = &group;
+    }
     if (anchor.results.size() != 1 || has(anchor, graph::Opaque)) return;
     const auto& dims = anchor.result()->type.dims;
-    std::vector<Node*> grown = {&anchor};
-    std::unordered_set<Node*> inside = {&anchor};
-    size_t accepted = 1;
+    std::vector<Node*> grown = group.nodes;
+    std::unordered_set<Node*> inside(grown.begin(), grown.end());
+    const size_t core = grown.size();
+    size_t accepted = core;
     for (bool again = true; again && grown.size() < max_nodes;) {
       again = false;
       for (Node* member : std::vector<Node*>(grown)) {
@@ -135,7 +150,7 @@ class Fuser {
         }
       }
     }
-    for (size_t i = 1; i < accepted; ++i) {
+    for (size_t i = core; i < accepted; ++i) {
       group.nodes.push_back(grown[i]);
       group_of_[grown[i]] = &group;
     }
@@ -259,6 +274,7 @@ class Fuser {
   void materialise(Group& group);
 
   Region& region_;
+  const PassContext& context_;
   std::unordered_map<const Node*, int64_t> order_;
   std::unordered_map<const Node*, Group*> group_of_;
   std::vector<std::unique_ptr<Group>> groups_;
@@ -301,7 +317,7 @@ bool fuse(graph::Graph& graph, PassContext& context) {
   // A dead epilogue would place its group behind users of the value that leaves.
   bool changed = eliminate_dead(graph, context);
   for_each_region(graph, split_broadcasts);
-  for_each_region(graph, [&](Region& region) { changed |= Fuser(region, context.host_kernels).run(); });
+  for_each_region(graph, [&](Region& region) { changed |= Fuser(region, context).run(); });
   return changed;
 }
 

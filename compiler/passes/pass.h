@@ -24,6 +24,8 @@ struct PassContext {
   // may choose the order of their sums by the number of rows: else the parts of attention stay groups of their own, and
   // weights are widened once.
   bool host_kernels = true;
+  // Of the host, that share a run.
+  int cores = 1;
   // Filled in by run_pipeline: pass name and nanoseconds, in order of execution.
   std::vector<std::pair<std::string, double>> timings;
 };

@@ -39,32 +39,6 @@ bool keeps_groups_apart(const TileProblem& tile, int64_t width) {
   return apart;
 }
 
-std::vector<TileShape> shapes(const TileProblem& tile, const Target& target) {
-  int lanes = tile_lanes(tile, target);
-  const bool host = target.kind == tensor::TargetKind::Host, wide = target.vector_registers >= 32;
-  auto table = !host  ? std::span<const Shape>(small_tiles)
-               : wide ? std::span<const Shape>(wide_tiles)
-                      : std::span<const Shape>(narrow_tiles);
-  int64_t rows = tile.row_axis < 0 ? 1 : typical(tile.axes[size_t(tile.row_axis)].extent);
-  int64_t vectors = (typical(tile.axes[size_t(tile.vector_axis)].extent) + lanes - 1) / lanes;
-  bool symbolic_rows = tile.row_axis >= 0 && !constant(tile.axes[size_t(tile.row_axis)].extent);
-  std::vector<TileShape> list;
-  for (const Shape& s : table) {
-    if (s.nv > std::max<int64_t>(vectors, 1)) continue;
-    if (s.nv > 1 && !keeps_groups_apart(tile, int64_t{s.nv} * lanes)) continue;
-    if (s.rows > rows && s.rows > 1 && !symbolic_rows) {
-      // Fewer rows than the tile: the tile shrinks.
-      if (rows <= 1) continue;
-      list.push_back({int(rows), s.nv, 1, lanes});
-      continue;
-    }
-    if (s.rows == 1 && rows >= 4) continue;
-    list.push_back({s.rows, s.nv, 1, lanes});
-  }
-  for (TileShape& s : list) s.unroll = !host || s.rows * s.nv > 16 ? 1 : s.rows * s.nv > 8 ? 2 : 4;
-  return list;
-}
-
 bool windowed(const TileProblem& tile) { return tile.reduce_axes.size() > 1 || tile.reduce != tensor::Reduce::Sum; }
 
 // Measured time over tile_cost, relative to that of packed panels (bench_kernels): where the vector axis is one of the
@@ -100,7 +74,7 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
   const double factor = slack(tile);
   use_quads(tile, target);
   std::vector<Proposal> proposals;
-  for (const TileShape& s : shapes(tile, target)) {
+  for (const TileShape& s : tile_shapes(tile, target)) {
     Point point{{"rows", s.rows}, {"nv", s.nv}, {"unroll", s.unroll}};
     bool known = false;
     for (const Proposal& p : proposals) known = known || p.point == point;
@@ -139,6 +113,32 @@ Result lower_window(const Problem& problem, const Point& point, const Target& ta
 }
 
 }  // namespace
+
+std::vector<TileShape> tile_shapes(const TileProblem& tile, const Target& target) {
+  int lanes = tile_lanes(tile, target);
+  const bool host = target.kind == tensor::TargetKind::Host, wide = target.vector_registers >= 32;
+  auto table = !host  ? std::span<const Shape>(small_tiles)
+               : wide ? std::span<const Shape>(wide_tiles)
+                      : std::span<const Shape>(narrow_tiles);
+  int64_t rows = tile.row_axis < 0 ? 1 : typical(tile.axes[size_t(tile.row_axis)].extent);
+  int64_t vectors = (typical(tile.axes[size_t(tile.vector_axis)].extent) + lanes - 1) / lanes;
+  bool symbolic_rows = tile.row_axis >= 0 && !constant(tile.axes[size_t(tile.row_axis)].extent);
+  std::vector<TileShape> list;
+  for (const Shape& s : table) {
+    if (s.nv > std::max<int64_t>(vectors, 1)) continue;
+    if (s.nv > 1 && !keeps_groups_apart(tile, int64_t{s.nv} * lanes)) continue;
+    if (s.rows > rows && s.rows > 1 && !symbolic_rows) {
+      // Fewer rows than the tile: the tile shrinks.
+      if (rows <= 1) continue;
+      list.push_back({int(rows), s.nv, 1, lanes});
+      continue;
+    }
+    if (s.rows == 1 && rows >= 4) continue;
+    list.push_back({s.rows, s.nv, 1, lanes});
+  }
+  for (TileShape& s : list) s.unroll = !host || s.rows * s.nv > 16 ? 1 : s.rows * s.nv > 8 ? 2 : 4;
+  return list;
+}
 
 const Family contraction_family{"contraction", 1, guarded_propose<propose_product>, guarded_lower<lower_product>};
 const Family window_family{"window", 1, guarded_propose<propose_window>, guarded_lower<lower_window>};

@@ -6,6 +6,7 @@ namespace sardonyx::sketch {
 
 extern const Family pointwise_family;
 extern const Family attention_family;
+extern const Family inverted_residual_family;
 extern const Family narrow_family;
 extern const Family winograd_family;
 extern const Family contraction_family;

@@ -6,8 +6,9 @@ namespace sardonyx::sketch {
 
 namespace {
 
-const Family cpu_families[] = {pointwise_family,   attention_family, narrow_family,        winograd_family,
-                               contraction_family, window_family,    row_reduction_family, loops_family};
+const Family cpu_families[] = {pointwise_family, attention_family,     inverted_residual_family,
+                               narrow_family,    winograd_family,      contraction_family,
+                               window_family,    row_reduction_family, loops_family};
 const Family gpu_families[] = {gpu::pointwise_family,     gpu::contraction_family, gpu::window_family,
                                gpu::row_reduction_family, gpu::direct_family,      loops_family};
 

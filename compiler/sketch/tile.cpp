@@ -51,7 +51,21 @@ class TileBuilder {
     if (tile.row_axis >= 0) row_ = tile.axes[size_t(tile.row_axis)];
   }
 
-  Result build(const std::string& name) {
+  Result build(const std::string& name) { return finish(name, one_panel()); }
+
+  TileLoops build_loops() {
+    inside_ = true;
+    const Stmt body = one_panel();
+    std::vector<Axis> around{{panel_, panel_count_}};
+    for (const Axis& axis : outer_axes()) around.push_back(axis);
+    TileLoops result{tensor::make_loops(ForKind::Serial, around, body), {}};
+    for (const PackedOperand& p : packed_) result.packed.push_back(p.panels);
+    return result;
+  }
+
+ private:
+  // What one panel takes, at one point of the axes around it.
+  Stmt one_panel() {
     panel_count_ = expr::simplify(expr::ceil_div(vector_.extent, width_));
     panel_ = loop_var("panel", panel_count_);
     order_reduction();
@@ -59,15 +73,14 @@ class TileBuilder {
     q_ = loop_var("q", width_);
     tile_.narrow ? pack_narrow_weights() : pack_operands();
     body_ = tensor::substitute_shared(body_, {{vector_.var.get(), Expr(panel_) * width_ + Expr(q_)}});
-    order_ = tile_order(traffic(), target_);
+    if (!inside_) order_ = tile_order(traffic(), target_);
     Stmt all = all_panels();
     for (size_t i = run_time_panels_.size(); i-- > 0;) {
       all = tensor::make_allocate(run_time_panels_[i].buffer, tensor::make_block({run_time_panels_[i].fill, all}));
     }
-    return finish(name, all);
+    return all;
   }
 
- private:
   // [panels][axes around the reduction][its loops][lanes].
   struct PackedOperand {
     sketch::Packed panels;
@@ -682,7 +695,7 @@ class TileBuilder {
   // Row tiles that one grid index runs: enough work per index, but grid indices enough for all cores.
   int64_t tiles_per_group(int64_t blocks) const {
     int64_t wanted = std::max<int64_t>(1, int64_t(4000 / tile_ns()));
-    if (!run_time_panels_.empty()) wanted = blocks;  // panels are gathered once per grid index
+    if (!run_time_panels_.empty() || inside_) wanted = blocks;  // panels are gathered once per grid index
     return std::min(wanted, blocks);
   }
 
@@ -773,6 +786,7 @@ class TileBuilder {
   std::vector<PackedOperand> packed_;
   std::optional<NarrowPanels> narrow_;
   std::vector<RunTimePanel> run_time_panels_;
+  bool inside_ = false;  // a larger kernel
   bool loads_outside_ = false;
   bool divides_ = false;  // integers by what was loaded
 };
@@ -781,6 +795,10 @@ class TileBuilder {
 
 Result lower_tiles(const TileProblem& tile, const TileShape& shape, const Target& target, const std::string& name) {
   return TileBuilder(tile, shape, target).build(name);
+}
+
+TileLoops tile_loops(const TileProblem& tile, const TileShape& shape, const Target& target) {
+  return TileBuilder(tile, shape, target).build_loops();
 }
 
 }  // namespace sardonyx::sketch

@@ -73,8 +73,18 @@ struct TileShape {
   int lanes = 16;
   int panel = 0;  // vectors per panel of packed constants, a divisor of nv; 0: nv. Of narrow weights: a multiple of nv
 };
+// The shapes that stay in registers and suit the extents, in no order.
+std::vector<TileShape> tile_shapes(const TileProblem& tile, const Target& target);
 // Estimated nanoseconds of the whole problem on one core.
 double tile_cost(const TileProblem& tile, const TileShape& shape, const Target& target);
 Result lower_tiles(const TileProblem& tile, const TileShape& shape, const Target& target, const std::string& name);
+
+// A problem as a part of a larger kernel: serial loops, panels outermost. Variables that are no axes of the problem may
+// be free in it, and so may those of the extents of its axes, but for the row and the vector axis.
+struct TileLoops {
+  Stmt body;
+  std::vector<Packed> packed;
+};
+TileLoops tile_loops(const TileProblem& tile, const TileShape& shape, const Target& target);
 
 }  // namespace sardonyx::sketch

@@ -81,6 +81,16 @@ inline Value* odd_channels(Builder& b, Value* x) {
   return conv(b, y, 5, 5, 2);
 }
 
+inline Value* clamped(Builder& b, Value* x) { return b.minimum(relu(b, x), b.scalar_like(x, 6)); }
+
+inline Value* inverted_residuals(Builder& b, Value* x) {  // [N, 24, 29, 28]
+  Value* y = clamped(b, conv(b, clamped(b, conv(b, x, 72, 1)), 72, 3, 1, 72));
+  y = b.add(conv(b, y, 24, 1), x);
+  Value* wide = conv(b, y, 40, 1);
+  y = conv(b, b.mul(wide, sigmoid(b, wide)), 40, 5, 2, 40);
+  return conv(b, relu(b, conv(b, relu(b, y), 32, 1)), 32, 3, 1, 32);
+}
+
 inline Value* signals(Builder& b, Value* x) { return conv(b, relu(b, conv(b, x, 24, 5)), 7, 3, 2); }
 
 inline Value* perceptron(Builder& b, Value* x) {
@@ -175,6 +185,7 @@ inline Value* quantized_product(Builder& b, Value* x) {  // codes [N, 7, 64]
 inline const BatchModel all_batch_models[] = {
     {"images", {3, 20, 20}, batch_models::images},
     {"odd channels", {20, 9, 11}, batch_models::odd_channels},
+    {"inverted residuals", {24, 29, 28}, batch_models::inverted_residuals},
     {"signals", {6, 50}, batch_models::signals},
     {"perceptron", {13}, batch_models::perceptron},
     {"transformer", {9, 48}, batch_models::transformer},

@@ -26,6 +26,10 @@ class Fuse : public testing::Test {
     attrs.pads = std::vector<Expr>(4, Expr(0));
     return b.conv(x, weights({out, *expr::as_int(x->type.dims[1]), 1, 1}), attrs);
   }
+  Value* depthwise(Value* x) {
+    const int64_t channels = *expr::as_int(x->type.dims[1]);
+    return b.conv(x, weights({channels, 1, 3, 3}), driver::same_size(channels));
+  }
   Value* relu(Value* x) { return b.maximum(x, b.scalar(DType::F32, 0)); }
   Value* sigmoid(Value* x) { return b.unary(graph::UnaryFunction::Sigmoid, x); }
   Groups fused(std::vector<Value*> outputs) {
@@ -55,6 +59,43 @@ TEST_F(Fuse, SiluReadsTheAnchorTwice) {
   Value* x = input({1, 16, 8, 8});
   Value* y = conv(x, 16);
   EXPECT_EQ(fused({b.mul(y, sigmoid(y))}), (Groups{"conv unary binary"}));
+}
+
+TEST_F(Fuse, InvertedResidualBlocksWhole) {
+  Value* x = input({graph.symbol("n"), 16, 14, 14});
+  Value* wide = relu(b.add(conv(x, 64), weights({64, 1, 1})));
+  Value* filtered = depthwise(wide);
+  filtered = b.mul(filtered, sigmoid(filtered));
+  EXPECT_EQ(fused({relu(b.add(conv(filtered, 16), x))}),
+            (Groups{"conv broadcast binary broadcast binary conv unary binary conv binary broadcast binary"}));
+}
+
+TEST_F(Fuse, InvertedResidualBlocksWithoutExpansion) {
+  // What is projected last is no expansion of the next block: its pixels are in the block before.
+  Value* y = input({1, 16, 14, 14});
+  for (int i = 0; i < 2; ++i) y = conv(depthwise(y), 16);
+  EXPECT_EQ(fused({y}), (Groups{"conv conv", "conv conv"}));
+}
+
+TEST_F(Fuse, InvertedResidualBlocksOthersReadStayApart) {
+  Value* wide = conv(input({1, 16, 14, 14}), 64);
+  EXPECT_EQ(fused({conv(depthwise(wide), 16), wide}), (Groups{"conv", "conv conv"}));
+}
+
+TEST_F(Fuse, InvertedResidualBlocksWhoseWindowOthersReadStayApart) {
+  Value* filtered = depthwise(conv(input({1, 16, 14, 14}), 64));
+  EXPECT_EQ(fused({conv(filtered, 16), filtered}), (Groups{"conv", "conv", "conv"}));
+}
+
+TEST_F(Fuse, InvertedResidualBlocksOfFewPixelsStayApart) {
+  EXPECT_EQ(fused({conv(depthwise(conv(input({1, 16, 7, 7}), 64)), 16)}), (Groups{"conv", "conv", "conv"}));
+}
+
+TEST_F(Fuse, InvertedResidualBlocksWithWhatIsNoMapPerChannelStayApart) {
+  Value* gate = input({1, 64, 1, 1});
+  Value* filtered = b.mul(depthwise(conv(input({1, 16, 14, 14}), 64)), gate);
+  const Groups apart = fused({conv(filtered, 16)});
+  EXPECT_EQ(apart.size(), 3u);
 }
 
 TEST_F(Fuse, AnEpilogueStopsBeforeASecondLeavingValue) {

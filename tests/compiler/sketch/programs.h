@@ -65,6 +65,9 @@ inline Problem matmul_problem(const Matmul& p, bool batched_y, bool constant_y, 
 struct Conv {
   int64_t n = 1, ic = 16, h = 10, w = 10, oc = 16, kernel = 3, stride = 1, pad = 1, dilation = 1, groups = 1;
   bool blocked_in = false, blocked_out = false, relu = true;
+  int64_t pad_end = 0;  // more of it
+
+  int64_t out(int64_t size) const { return (size + 2 * pad + pad_end - (kernel - 1) * dilation - 1) / stride + 1; }
 };
 
 inline Term image(ProgramBuilder& b, const char* name, const std::vector<int64_t>& d, bool blocked) {
@@ -88,23 +91,28 @@ inline Expr inside(const Expr& y, const Expr& x, int64_t h, int64_t w) {
   return Expr(0) <= y && y < Expr(h) && Expr(0) <= x && x < Expr(w);
 }
 
+// The sum alone, of an image [n, ic, h, w].
+inline Term convolution(ProgramBuilder& b, const Conv& c, const Term& x, const Term& weights) {
+  const Expr group_outputs = c.oc / c.groups, group_inputs = c.ic / c.groups;
+  return b.reduce("conv", Reduce::Sum, DType::F32, {c.n, c.oc, c.out(c.h), c.out(c.w)},
+                  {group_inputs, c.kernel, c.kernel}, [=](const Index& o, const Index& k) {
+                    Expr channel = c.groups > 1 ? o[1] / group_outputs * group_inputs + k[0] : k[0];
+                    Expr row = o[2] * Expr(c.stride) + k[1] * Expr(c.dilation) - Expr(c.pad);
+                    Expr column = o[3] * Expr(c.stride) + k[2] * Expr(c.dilation) - Expr(c.pad);
+                    Expr value = x.at({o[0], expr::simplify(channel), row, column});
+                    if (c.pad || c.pad_end)
+                      value = expr::select(inside(row, column, c.h, c.w), value, expr::imm(0, DType::F32));
+                    return value * weights.at({o[1], k[0], k[1], k[2]});
+                  });
+}
+
 inline Problem conv_problem(const Conv& c) {
   ProgramBuilder b;
   Term x = image(b, "x", {c.n, c.ic, c.h, c.w}, c.blocked_in);
   Term weights = b.input("w", DType::F32, {c.oc, c.ic / c.groups, c.kernel, c.kernel});
   Term bias = b.input("bias", DType::F32, {c.oc});
-  int64_t reach = (c.kernel - 1) * c.dilation + 1;
-  int64_t oh = (c.h + 2 * c.pad - reach) / c.stride + 1, ow = (c.w + 2 * c.pad - reach) / c.stride + 1;
-  Expr group_outputs = c.oc / c.groups, group_inputs = c.ic / c.groups;
-  Term y = b.reduce("conv", Reduce::Sum, DType::F32, {c.n, c.oc, oh, ow}, {group_inputs, c.kernel, c.kernel},
-                    [=](const Index& o, const Index& k) {
-                      Expr channel = c.groups > 1 ? o[1] / group_outputs * group_inputs + k[0] : k[0];
-                      Expr row = o[2] * Expr(c.stride) + k[1] * Expr(c.dilation) - Expr(c.pad);
-                      Expr column = o[3] * Expr(c.stride) + k[2] * Expr(c.dilation) - Expr(c.pad);
-                      Expr value = x.at({o[0], expr::simplify(channel), row, column});
-                      if (c.pad) value = expr::select(inside(row, column, c.h, c.w), value, expr::imm(0, DType::F32));
-                      return value * weights.at({o[1], k[0], k[1], k[2]});
-                    });
+  const int64_t oh = c.out(c.h), ow = c.out(c.w);
+  Term y = convolution(b, c, x, weights);
   Term z{DType::F32, y.dims, [=](const Index& i) {
            Expr v = y.at(i) + bias.at({i[1]});
            return c.relu ? expr::max(v, expr::imm(0, DType::F32)) : v;
