@@ -5,6 +5,7 @@ find_package(LLVM 19.1 REQUIRED CONFIG HINTS /usr/lib/llvm-19)
 find_package(dnnl REQUIRED CONFIG)
 find_package(OpenCL REQUIRED)
 find_library(SARDONYX_RE2 NAMES re2 REQUIRED)
+find_path(SARDONYX_XXHASH xxhash.h REQUIRED)  # compiled in
 # Debian's oneDNN runs on libgomp; we link it to keep it at one thread per worker. Only the runtime file is needed.
 find_library(SARDONYX_GOMP NAMES libgomp.so.1 REQUIRED)
 # Image libraries are opened when an image is decoded (compiler/ops/image): only tests, which write files, link them.
@@ -22,6 +23,7 @@ llvm_map_components_to_libnames(SARDONYX_LLVM_STATIC x86codegen x86asmparser x86
 target_link_directories(sardonyx_llvm INTERFACE ${LLVM_LIBRARY_DIRS})
 target_link_libraries(sardonyx_llvm INTERFACE
   $<IF:$<BOOL:$<TARGET_PROPERTY:SARDONYX_STATIC_LLVM>>,${SARDONYX_LLVM_STATIC},LLVM-19>)
+find_program(SARDONYX_LLD ld.lld REQUIRED HINTS ${LLVM_TOOLS_BINARY_DIR} NO_DEFAULT_PATH)
 if(SARDONYX_BUILD_TESTS)
   find_package(GTest REQUIRED)
 endif()

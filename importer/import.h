@@ -50,12 +50,15 @@ struct Report {
   std::string text() const;  // every finding on a line of its own, at most 100 of them
 };
 
-// A parsed and structurally valid model. Owns a copy of everything it needs; the bytes may go away after parse().
+// A parsed and structurally valid model. Owns a copy of everything it needs.
 class Model {
  public:
-  // Stages 1-3. Throws Error with the first finding's status and the text of all findings.
-  static std::unique_ptr<Model> parse(const void* bytes, size_t size, const ImportOptions& options);
-  // The same for the file at `path`, of which no more than what is being copied is in memory at a time. Also throws
+  // Stages 1-3. Throws Error with the first finding's status and the text of all findings. The bytes may go away
+  // afterwards, unless there is a `lender`: then large weights stay in them (Tensor::lent), and they are in use for as
+  // long as somebody besides the caller refers to it.
+  static std::unique_ptr<Model> parse(const void* bytes, size_t size, const ImportOptions& options,
+                                      const std::shared_ptr<const void>& lender = nullptr);
+  // The same for the file at `path`, which lends its weights: it stays mapped for as long as one is in use. Also throws
   // InvalidModel when it cannot be read, InvalidSize when it is empty. Nobody may shorten the file meanwhile.
   static std::unique_ptr<Model> parse_file(const std::string& path, const ImportOptions& options);
   ~Model();
@@ -78,9 +81,11 @@ class Model {
   struct Impl;  // the importer's own business
 
  private:
+  // Keeps a part of the bytes for the tensor that is made of it.
+  using Lend = std::function<std::shared_ptr<const uint8_t>(std::span<const uint8_t> part)>;
+
   Model();
-  static std::unique_ptr<Model> parse(std::span<const uint8_t> bytes, const ImportOptions& options,
-                                      const std::function<void(std::span<const uint8_t>)>& taken);
+  static std::unique_ptr<Model> parse(std::span<const uint8_t> bytes, const ImportOptions& options, const Lend& lend);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -45,27 +45,29 @@ Tensor Model::Impl::tensor(const proto::TensorProto& message, bool views) {
   return result;
 }
 
-void Model::Impl::take_lifted(const std::function<void(Bytes)>& taken) {
+void Model::Impl::take_lifted(const Lend& lend) {
   struct Weight {
     const proto::TensorProto* message;
     Bytes data;
     Tensor tensor;
   };
-  std::vector<Weight> weights;
+  std::vector<Weight> copies;
   int64_t bytes = 0;
   for (const auto& [message, data] : sources.lifted) {
-    if (supported_dtype(message->data_type()) == DType::None) continue;
-    weights.push_back({message, data, {}});
+    const DType dtype = supported_dtype(message->data_type());
+    if (dtype == DType::None) continue;
+    if (lend && is_stored_as_is(dtype)) {
+      tensors.emplace(message, Tensor::lent(dtype, {message->dims().begin(), message->dims().end()}, lend(data)));
+      continue;
+    }
+    copies.push_back({message, data, {}});
     bytes += int64_t(data.size());
   }
-  std::sort(weights.begin(), weights.end(),
+  std::sort(copies.begin(), copies.end(),
             [](const Weight& a, const Weight& b) { return a.data.data() < b.data.data(); });
-  parallel_parts(int64_t(weights.size()), bytes, [&](int64_t i) {
-    Weight& weight = weights[size_t(i)];
-    weight.tensor = to_tensor(*weight.message, sources);
-    taken(weight.data);
-  });
-  for (Weight& weight : weights) tensors.emplace(weight.message, std::move(weight.tensor));
+  parallel_parts(int64_t(copies.size()), bytes,
+                 [&](int64_t i) { copies[size_t(i)].tensor = to_tensor(*copies[size_t(i)].message, sources); });
+  for (Weight& weight : copies) tensors.emplace(weight.message, std::move(weight.tensor));
   sources.lifted.clear();
 }
 
@@ -86,17 +88,19 @@ void with_stack_for(int nesting, const std::function<void()>& f) {
 }
 }  // namespace
 
-std::unique_ptr<Model> Model::parse(const void* bytes, size_t size, const ImportOptions& options) {
-  return parse(Bytes(static_cast<const uint8_t*>(bytes), size), options, [](Bytes) {});
+std::unique_ptr<Model> Model::parse(const void* bytes, size_t size, const ImportOptions& options,
+                                    const std::shared_ptr<const void>& lender) {
+  const Bytes all(static_cast<const uint8_t*>(bytes), size);
+  if (lender == nullptr) return parse(all, options, nullptr);
+  return parse(all, options, [&](Bytes part) { return std::shared_ptr<const uint8_t>(lender, part.data()); });
 }
 
 std::unique_ptr<Model> Model::parse_file(const std::string& path, const ImportOptions& options) {
-  const ModelFile file(path);
-  return parse(file.bytes(), options, [&](Bytes part) { file.release(part); });
+  const auto file = std::make_shared<const ModelFile>(path);
+  return parse(file->bytes(), options, [&](Bytes part) { return ModelFile::lend(file, part); });
 }
 
-std::unique_ptr<Model> Model::parse(Bytes bytes, const ImportOptions& options,
-                                    const std::function<void(Bytes)>& taken) {
+std::unique_ptr<Model> Model::parse(Bytes bytes, const ImportOptions& options, const Lend& lend) {
   require(bytes.size() <= max_model_bytes, Status::InvalidProtobuf, "a model of ", bytes.size(),
           " bytes exceeds protobuf's limit of ", max_model_bytes);
   std::unique_ptr<Model> result(new Model());
@@ -116,7 +120,7 @@ std::unique_ptr<Model> Model::parse(Bytes bytes, const ImportOptions& options,
   Findings findings;
   impl.nesting = validate(*impl.model, impl.sources, findings);
   throw_if_any(findings.report());
-  impl.take_lifted(taken);
+  impl.take_lifted(lend);
   for (const auto& input : impl.model->graph().input()) impl.inputs.push_back(declared_tensor(input));
   for (const auto& tensor : impl.model->graph().initializer()) impl.initializers.push_back(tensor.name());
   for (const auto& sparse : impl.model->graph().sparse_initializer())

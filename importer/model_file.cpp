@@ -35,6 +35,10 @@ ModelFile::ModelFile(const std::string& path) {
 
 ModelFile::~ModelFile() { munmap(const_cast<uint8_t*>(bytes_.data()), bytes_.size()); }
 
+std::shared_ptr<const uint8_t> ModelFile::lend(const std::shared_ptr<const ModelFile>& file, Bytes part) {
+  return {part.data(), [file, part](const uint8_t*) { file->release(part); }};
+}
+
 void ModelFile::release(Bytes part) const noexcept {
   const auto page = size_t(sysconf(_SC_PAGESIZE));
   const auto begin = size_t(part.data() - bytes_.data()) / page * page;

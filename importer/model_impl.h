@@ -29,9 +29,9 @@ struct Model::Impl {
   // enough to be looked at; else it is aligned, and the message's own copy of large data is dropped.
   Tensor tensor(const proto::TensorProto& message, bool views);
   Tensor tensor(const proto::SparseTensorProto& message);
-  // Copies what was lifted out of the caller's bytes, which are about to go away. `taken` hears of every part, from any
-  // thread.
-  void take_lifted(const std::function<void(Bytes)>& taken);
+  // Makes tensors of what was lifted out of the caller's bytes, which `lend` keeps where it can; without it they are
+  // about to go away.
+  void take_lifted(const Lend& lend);
 };
 
 // Dtype (None when it is no tensor of a known type) and dims of a declared value.

@@ -175,6 +175,8 @@ DType supported_dtype(int code) {
   return supported ? DType(code) : DType::None;
 }
 
+bool is_stored_as_is(DType dtype) { return dtype != DType::Bool && dtype != DType::String && !is_packed(dtype); }
+
 TensorSize tensor_size(int code, const int64_t* dims, int rank) {
   const DataType& type = data_type(code);
   require(rank <= max_rank, Status::InvalidModel, "has ", rank, " dims, more than ", max_rank);
@@ -315,7 +317,7 @@ Tensor to_dense_tensor(const SparseTensorProto& tensor, const Sources& sources) 
 
 Tensor view_of(const TensorProto& tensor, const std::shared_ptr<const void>& owner) {
   DType dtype = require_supported(tensor);
-  if (is_external(tensor) || dtype == DType::Bool || dtype == DType::String || is_packed(dtype)) return {};
+  if (is_external(tensor) || !is_stored_as_is(dtype)) return {};
   const void* data = nullptr;
   Storage storage = data_types[tensor.data_type()].storage;
   if (stored_entries(tensor, storage) == 0)

@@ -22,6 +22,8 @@ namespace sardonyx::importer {
 const char* data_type_name(int code);
 // The DType of a data type that this library computes with; None for unknown codes.
 DType supported_dtype(int code);
+// Whether raw_data has the bytes of a Tensor: neither packed bits, nor texts, nor bytes that are made 0 or 1.
+bool is_stored_as_is(DType dtype);
 
 // Number of elements and bytes of `dims` of `data_type`; throws Error(InvalidModel) when a dim is negative, the rank
 // is absurd, or a size does not fit in 63 bits. Sub-byte elements are packed.

@@ -190,6 +190,15 @@ Tensor copy_of(const onnxTensorDescriptorV1& descriptor, DType dtype, Dims dims)
   return result;
 }
 
+Tensor weight_of(const onnxTensorDescriptorV1& descriptor, DType dtype, Dims dims,
+                 const std::shared_ptr<const void>& lender) {
+  constexpr int64_t large = 65536;
+  if (is_packed(dtype) || is_held(dtype) || byte_size(dtype, dims) < large)
+    return copy_of(descriptor, dtype, std::move(dims));
+  const auto* bytes = reinterpret_cast<const uint8_t*>(descriptor.buffer);
+  return Tensor::lent(dtype, std::move(dims), std::shared_ptr<const uint8_t>(lender, bytes));
+}
+
 void copy_dims(const onnxTensorDescriptorV1& descriptor, Dims& dims) {
   dims.resize(descriptor.dimensions);
   for (uint32_t d = 0; d < descriptor.dimensions; ++d) {

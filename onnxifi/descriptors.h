@@ -78,6 +78,10 @@ void check_symbols(const IoTable& table, const Matched& matched);
 void check_sizes(const IoTable& table, const Matched& matched, uint64_t memory_bytes);
 // A copy of the described buffer, of texts as well.
 Tensor copy_of(const onnxTensorDescriptorV1& descriptor, DType dtype, Dims dims);
+// The same for a weight, but large buffers of plain numbers are lent: the tensor refers to `lender` while it does to
+// them.
+Tensor weight_of(const onnxTensorDescriptorV1& descriptor, DType dtype, Dims dims,
+                 const std::shared_ptr<const void>& lender);
 // The described dims; those beyond int64 become INT64_MAX.
 void copy_dims(const onnxTensorDescriptorV1& descriptor, Dims& dims);
 

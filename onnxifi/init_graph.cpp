@@ -9,9 +9,13 @@ namespace sardonyx::onnxifi {
 
 namespace {
 
-// The values given by weight descriptors, copied. Nothing of them is left to check afterwards.
+// What of the host's memory compiling reads where it is, the model's bytes and weights: it is there until
+// onnxInitGraph returns. Whatever refers to it has a copy of this pointer.
+using Lender = std::shared_ptr<const void>;
+
+// The values given by weight descriptors. Nothing of them is left to check afterwards.
 std::map<std::string, Tensor> weight_values(const importer::Model& model, Descriptors weights, uint64_t memory_bytes,
-                                            const GraphOptions& options) {
+                                            const GraphOptions& options, const Lender& lender) {
   std::vector<Declaration> declarations;
   for (const auto& input : model.inputs()) declarations.push_back(declaration_of(input));
   const IoTable table(std::move(declarations), "weight", options.allow_empty);
@@ -26,7 +30,7 @@ std::map<std::string, Tensor> weight_values(const importer::Model& model, Descri
     if (matched[i] == nullptr) continue;
     Dims dims;
     copy_dims(*matched[i], dims);
-    values.emplace(table[i].name, copy_of(*matched[i], table[i].dtype, std::move(dims)));
+    values.emplace(table[i].name, weight_of(*matched[i], table[i].dtype, std::move(dims), lender));
   }
   return values;
 }
@@ -43,14 +47,13 @@ void check_descriptors_of_initializers(const std::vector<std::string>& initializ
           initializers.size(), " initializers, and weight descriptors are given as well");
 }
 
-// The model's own copies of weights end here, so that compiling can free each once it is packed.
 std::unique_ptr<graph::Graph> import_graph(const importer::Model& model, const BackendObject& backend,
-                                           Descriptors weights, const GraphOptions& options) {
+                                           Descriptors weights, const GraphOptions& options, const Lender& lender) {
   std::map<std::string, Tensor> values;
   if (!weights.empty() && !model.initializers().empty()) {
     check_descriptors_of_initializers(model.initializers(), weights);
   } else {
-    values = weight_values(model, weights, backend.choice->info.memory_bytes, options);
+    values = weight_values(model, weights, backend.choice->info.memory_bytes, options, lender);
   }
   return model.import(values, options.values);
 }
@@ -62,11 +65,13 @@ std::shared_ptr<Graph> compile_graph(const BackendObject& backend, const ModelSo
   const FloatEnvironment float_environment;
   const Settings& settings = backend.context->settings();
   const importer::ImportOptions import_options{settings.external_data_dir};
+  const Lender lender = std::make_shared<char>();
   auto model = source.path ? importer::Model::parse_file(source.path, import_options)
-                           : importer::Model::parse(source.bytes.data(), source.bytes.size(), import_options);
-  auto graph = import_graph(*model, backend, weights, options);
+                           : importer::Model::parse(source.bytes.data(), source.bytes.size(), import_options, lender);
+  auto graph = import_graph(*model, backend, weights, options, lender);
   model.reset();
   auto program = driver::compile(std::move(graph), backend.devices, {settings, backend.choice->preferred});
+  check(lender.use_count() == 1, "the graph refers to memory of the host");
   return std::make_shared<Graph>(std::move(program), backend, options);
 }
 

@@ -7,9 +7,11 @@
 #include <set>
 #include <unordered_map>
 
+#include "compiler/driver/constants.h"
 #include "compiler/driver/emit.h"
 #include "compiler/driver/group_key.h"
 #include "compiler/driver/select.h"
+#include "compiler/passes/pass.h"
 #include "compiler/passes/pipeline.h"
 #include "runtime/base/compile_thread.h"
 #include "runtime/base/log.h"
@@ -24,7 +26,15 @@ namespace {
 struct Unique {
   std::vector<expr::VarPtr> symbols;  // of the first such group
   size_t index = 0;                   // in its device's batch
+  const std::string* key = nullptr;
 };
+
+// What code and packing depend on besides a group and its candidate.
+std::string target_text(const Place& place) {
+  const backends::Target& target = place.device->target;
+  return str(place.backend->name(), " ", place.device->number, " cores ", target.cores, " deterministic ",
+             target.deterministic);
+}
 
 std::string layouts_text(const Node& group, const backends::Candidate& candidate) {
   std::string text;
@@ -33,57 +43,6 @@ std::string layouts_text(const Node& group, const backends::Candidate& candidate
   for (size_t i = 0; i < candidate.outputs.size(); ++i)
     text += graph::to_string(candidate.outputs[i], group.result(int(i))->type.rank()) + ",";
   return text;
-}
-
-// Takes the tensor out of a constant of the graph when the groups' packed copies are all that is left of it.
-void take_if_packed(Node& node, const std::map<const Node*, Emittable>& groups) {
-  for (const graph::Use& use : node.result()->uses) {
-    auto group = groups.find(use.user);
-    if (group == groups.end() || !group->second.code->pack.count(use.operand)) return;
-  }
-  const Tensor& value = node.attrs<graph::ConstantAttrs>().value;
-  auto emptied = std::make_shared<graph::ConstantAttrs>();
-  emptied->value = Tensor(value.dtype(), value.dims(), nullptr);
-  node.attributes = std::move(emptied);
-}
-
-// Runs the packing functions of all groups on their constants; equal work is done once. A constant leaves memory as
-// soon as its packed copies are made, if nothing else reads it. Large ones, whose packing takes several threads, go
-// first and one by one, so that few bytes are there twice.
-void pack_constants(std::map<const Node*, Emittable>& groups) {
-  constexpr int64_t large = int64_t{2} << 20;
-  struct Job {
-    const std::function<Tensor(const Tensor&)>* pack;
-    Tensor source, result;
-  };
-  std::vector<Job> jobs;
-  std::map<std::pair<const void*, const void*>, size_t> known;
-  std::vector<std::tuple<Emittable*, int, size_t>> targets;
-  std::set<Node*> constants;
-  for (auto& [node, group] : groups)
-    for (const auto& [input, pack] : group.code->pack) {
-      const Tensor* source = node->operand(input)->constant();
-      check(source != nullptr, "packing of operand ", input, ", which is not a constant");
-      auto [entry, added] = known.emplace(
-          std::make_pair(static_cast<const void*>(&pack), static_cast<const void*>(source->raw())), jobs.size());
-      if (added) jobs.push_back({&pack, *source, {}});
-      targets.emplace_back(&group, input, entry->second);
-      constants.insert(node->operand(input)->producer);
-    }
-  for (Node* constant : constants) take_if_packed(*constant, groups);
-
-  auto run = [&](Job& job) {
-    job.result = (*job.pack)(job.source);
-    job.source = {};
-  };
-  std::vector<Job*> order;
-  for (Job& job : jobs) order.push_back(&job);
-  std::stable_sort(order.begin(), order.end(),
-                   [](const Job* a, const Job* b) { return a->source.bytes() > b->source.bytes(); });
-  size_t alone = 0;
-  for (; alone < order.size() && order[alone]->source.bytes() >= large; ++alone) run(*order[alone]);
-  parallel_compile(order.size() - alone, [&](size_t i) { run(*order[alone + i]); });
-  for (auto& [group, input, job] : targets) group->packed[input] = jobs[job].result;
 }
 
 // One line when less than half of the estimated work is done where it should be.
@@ -138,18 +97,21 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
   std::vector<std::vector<backends::Chosen>> batches(places.size());
   std::map<const Node*, const Unique*> representative;
   std::unordered_map<std::string, Unique> unique;
-  for (const auto& [node, choice] : choices) {
-    if (in_place.groups.count(node)) continue;
-    std::string key = str(choice.device, " ", group_key(*node), "\n", choice.candidate.family, " ",
-                          backends::to_string(choice.candidate.point), " ", layouts_text(*node, choice.candidate));
+  // In the order of the graph, so that equal graphs have equal batches, whose code may be in a cache.
+  passes::for_each_node(*graph, [&](const Node& node) {
+    const auto found = choices.find(&node);
+    if (found == choices.end() || in_place.groups.count(&node)) return;
+    const Choice& choice = found->second;
+    std::string key = str(choice.device, " ", group_key(node), "\n", choice.candidate.family, " ",
+                          backends::to_string(choice.candidate.point), " ", layouts_text(node, choice.candidate));
     auto [entry, added] = unique.try_emplace(std::move(key));
     std::vector<backends::Chosen>& batch = batches[size_t(choice.device)];
     if (added) {
-      entry->second = {group_symbols(*node), batch.size()};
-      batch.push_back({node, choice.candidate});
+      entry->second = {group_symbols(node), batch.size(), &entry->first};
+      batch.push_back({&node, choice.candidate});
     }
-    representative[node] = &entry->second;
-  }
+    representative[&node] = &entry->second;
+  });
   std::vector<std::vector<backends::CompiledGroup>> compiled;
   for (size_t i = 0; i < places.size(); ++i) {
     compiled.push_back(batches[i].empty() ? std::vector<backends::CompiledGroup>{}
@@ -163,11 +125,13 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
   std::map<const Node*, Emittable> groups;
   for (const auto& [node, same] : representative) {
     Emittable& group = groups[node];
-    group.code = &compiled[size_t(choices.at(node).device)][same->index];
+    const size_t device = size_t(choices.at(node).device);
+    group.code = &compiled[device][same->index];
+    group.key = str(target_text(places[device]), "\n", *same->key);
     std::vector<expr::VarPtr> own = group_symbols(*node);
     for (size_t i = 0; i < own.size(); ++i) group.symbols[same->symbols[i].get()] = expr::Expr(own[i]);
   }
-  pack_constants(groups);
+  settle_constants(*graph, groups);
   double pack_time = milliseconds();
   auto program = emit(*graph, groups, choices, in_place, places);
   log(LogLevel::Info, "compiled ", choices.size(), " groups (", unique.size(), " distinct): passes ", pass_time,

@@ -116,7 +116,7 @@ Tensor scale_weights(const Tensor& weights, int axis, const std::vector<double>&
   int64_t inner = 1, channels = weights.dims()[size_t(axis)];
   for (size_t i = size_t(axis) + 1; i < weights.dims().size(); ++i) inner *= weights.dims()[i];
   int64_t outer = weights.count() / std::max<int64_t>(1, inner * channels);
-  const float* source = weights.data<float>();
+  const Unaligned<float>* source = weights.unaligned<float>();
   float* target = result.data<float>();
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t c = 0; c < channels; ++c) {

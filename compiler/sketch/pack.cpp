@@ -81,7 +81,7 @@ class Packing {
   int64_t panel_elements() const { return runs_ * inner_ * plan_.width; }
 
   template <class T>
-  void fill(int64_t panel, const T* source, T* to) const {
+  void fill(int64_t panel, const Unaligned<T>* source, T* to) const {
     std::vector<int64_t> outer(plan_.steps.empty() ? 0 : plan_.steps.size() - 1, 0);
     std::vector<int64_t> base(plan_.coordinates.size());
     for (int64_t run = 0; run < runs_; ++run) {
@@ -128,7 +128,7 @@ class Packing {
 
   // Everything is linear in step and lane, so what has its corners inside has all inside.
   template <class T>
-  void copy(const T* source, int64_t count, T* to) const {
+  void copy(const Unaligned<T>* source, int64_t count, T* to) const {
     if (lane_stride_ == 1) {
       for (int64_t s = 0; s < count; ++s) std::copy_n(source + s * step_stride_, plan_.width, to + s * plan_.width);
       return;
@@ -138,10 +138,11 @@ class Packing {
   }
 
   template <class T>
-  void copy_inside(const std::vector<int64_t>& base, int64_t step, int64_t count, const T* source, T* to) const {
+  void copy_inside(const std::vector<int64_t>& base, int64_t step, int64_t count, const Unaligned<T>* source,
+                   T* to) const {
     for (int64_t s = step; s < step + count; ++s)
       for (int64_t lane = 0; lane < plan_.width; ++lane)
-        *to++ = inside(base, s, lane) ? source[offset(base, s, lane)] : T{};
+        *to++ = inside(base, s, lane) ? T(source[offset(base, s, lane)]) : T{};
   }
 
   const PanelPlan& plan_;
@@ -151,8 +152,9 @@ class Packing {
 template <class T>
 void fill(const PanelPlan& plan, const Tensor& source, Tensor& packed) {
   const Packing packing(plan);
+  const Unaligned<T>* from = source.unaligned<T>();
   parallel_parts(plan.panels, packed.bytes(), [&](int64_t panel) {
-    packing.fill(panel, source.data<T>(), packed.data<T>() + panel * packing.panel_elements());
+    packing.fill(panel, from, packed.data<T>() + panel * packing.panel_elements());
   });
 }
 

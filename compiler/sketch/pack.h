@@ -26,6 +26,7 @@ std::optional<PanelPlan> plan_panels(const Expr& load, const Axis& vector, const
                                      int64_t panels, int64_t width);
 // [panels][steps...][width].
 std::vector<Expr> panel_dims(const PanelPlan& plan);
+// Reads `source` where it lies, lent or not.
 Tensor pack_panels(const PanelPlan& plan, const Tensor& source);
 
 }  // namespace sardonyx::sketch

@@ -75,14 +75,14 @@ Tensor Winograd::pack(const Tensor& weights, int64_t width) const {
   const auto g = this->weights();
   const Dims dims{panels, products(), ic, width};
   Tensor packed(DType::F32, dims, weight_bytes(byte_size(DType::F32, dims), Pages::Huge));
-  const float* source = weights.data<float>();
+  const Unaligned<float>* source = weights.unaligned<float>();
   float* to = packed.data<float>();
   parallel_parts(panels, packed.bytes(), [&](int64_t panel) {
     std::vector<double> taps(size_t(9 * width)), half(size_t(size * 3 * width));
     const int64_t filled = std::min(width, oc - panel * width);
     for (int64_t c = 0; c < ic; ++c) {
       for (int64_t lane = 0; lane < filled; ++lane) {
-        const float* tap = source + ((panel * width + lane) * ic + c) * 9;
+        const Unaligned<float>* tap = source + ((panel * width + lane) * ic + c) * 9;
         for (int64_t k = 0; k < 9; ++k) taps[size_t(k * width + lane)] = tap[k];
       }
       for (int64_t y = 0; y < size; ++y) {

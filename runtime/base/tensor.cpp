@@ -2,9 +2,11 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <mutex>
 
 #include "runtime/base/mini_float.h"
 #include "runtime/base/packing.h"
+#include "runtime/base/pages.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx {
@@ -42,6 +44,32 @@ Tensor::Tensor(DType dtype, Dims dims) : dtype_(dtype), dims_(std::move(dims)) {
 
 Tensor::Tensor(DType dtype, Dims dims, std::shared_ptr<uint8_t> storage)
     : dtype_(dtype), dims_(std::move(dims)), storage_(std::move(storage)) {}
+
+struct Tensor::Loan {
+  std::shared_ptr<const uint8_t> bytes;
+  std::once_flag once;
+  std::shared_ptr<uint8_t> copy;
+};
+
+Tensor Tensor::lent(DType dtype, Dims dims, std::shared_ptr<const uint8_t> bytes) {
+  check(!is_held(dtype), "elements of ", dtype_name(dtype), " are lent");
+  Tensor result(dtype, std::move(dims), nullptr);
+  result.loan_ = std::make_shared<Loan>();
+  result.loan_->bytes = std::move(bytes);
+  return result;
+}
+
+const std::shared_ptr<uint8_t>& Tensor::copied() const {
+  std::call_once(loan_->once, [&] {
+    const int64_t size = bytes();
+    auto copy = weight_bytes(size, Pages::Plain);
+    if (size > 0) std::memcpy(copy.get(), loan_->bytes.get(), size_t(size));
+    loan_->copy = std::move(copy);
+  });
+  return loan_->copy;
+}
+
+const uint8_t* Tensor::unaligned() const { return loan_ ? loan_->bytes.get() : storage_.get(); }
 
 Tensor Tensor::ints(std::span<const int64_t> values) {
   return of<int64_t>(DType::I64, {int64_t(values.size())}, values);
@@ -130,13 +158,15 @@ Tensor Tensor::clone() const {
     return strings(dims_, texts);
   }
   Tensor result(dtype_, dims_);
-  std::memcpy(result.raw(), raw(), size_t(bytes()));
+  std::memcpy(result.raw(), unaligned(), size_t(bytes()));
   return result;
 }
 
 Tensor Tensor::reshaped(Dims dims) const {
   check(element_count(dims) == count(), "reshape of ", count(), " elements to [", join(dims, ","), "]");
-  return Tensor(dtype_, std::move(dims), storage_);
+  Tensor result = *this;
+  result.dims_ = std::move(dims);
+  return result;
 }
 
 bool same_bits(const Tensor& a, const Tensor& b) {
@@ -147,7 +177,7 @@ bool same_bits(const Tensor& a, const Tensor& b) {
       if (a.text(i) != b.text(i)) return false;
     return true;
   }
-  return (a.bytes() == 0 || std::memcmp(a.raw(), b.raw(), size_t(a.bytes())) == 0);
+  return (a.bytes() == 0 || std::memcmp(a.unaligned(), b.unaligned(), size_t(a.bytes())) == 0);
 }
 
 }  // namespace sardonyx

@@ -27,6 +27,13 @@ struct Text {
   std::string_view view() const { return {data, data ? size_t(size) : 0}; }
 };
 
+// An element at any alignment.
+template <class T>
+struct [[gnu::packed]] Unaligned {
+  T value;
+  operator T() const { return value; }
+};
+
 // A tensor that owns (a share of) its bytes. Copies share storage; clone() does not. Contents start undefined, String
 // tensors with empty texts.
 class Tensor {
@@ -35,6 +42,10 @@ class Tensor {
   Tensor(DType dtype, Dims dims);
   // Wraps memory that `storage` keeps alive; `storage.get()` is the first element.
   Tensor(DType dtype, Dims dims, std::shared_ptr<uint8_t> storage);
+  // Elements of plain numbers that stay where they are, at any alignment: `bytes` live until the last tensor that
+  // refers to them is gone. Who reads them as elements makes a copy for all of these tensors, from any thread;
+  // unaligned() does not.
+  static Tensor lent(DType dtype, Dims dims, std::shared_ptr<const uint8_t> bytes);
 
   template <class T>
   static Tensor of(DType dtype, Dims dims, std::span<const T> values) {
@@ -57,17 +68,24 @@ class Tensor {
   int64_t bytes() const { return byte_size(dtype_, dims_); }
   bool defined() const { return dtype_ != DType::None; }
 
-  uint8_t* raw() { return storage_.get(); }
-  const uint8_t* raw() const { return storage_.get(); }
+  uint8_t* raw() { return storage().get(); }
+  const uint8_t* raw() const { return storage().get(); }
   template <class T>
   T* data() {
-    return reinterpret_cast<T*>(storage_.get());
+    return reinterpret_cast<T*>(raw());
   }
   template <class T>
   const T* data() const {
-    return reinterpret_cast<const T*>(storage_.get());
+    return reinterpret_cast<const T*>(raw());
   }
-  const std::shared_ptr<uint8_t>& storage() const { return storage_; }
+  const std::shared_ptr<uint8_t>& storage() const { return loan_ ? copied() : storage_; }
+  // The first byte or element, wherever it lies.
+  const uint8_t* unaligned() const;
+  template <class T>
+  const Unaligned<T>* unaligned() const {
+    return reinterpret_cast<const Unaligned<T>*>(unaligned());
+  }
+  bool is_lent() const { return loan_ != nullptr; }
 
   // The element at flat position `i` of a String tensor, valid as long as the storage.
   std::string_view text(int64_t i) const { return data<Text>()[i].view(); }
@@ -85,9 +103,13 @@ class Tensor {
   Tensor reshaped(Dims dims) const;
 
  private:
+  struct Loan;
+  const std::shared_ptr<uint8_t>& copied() const;
+
   DType dtype_ = DType::None;
   Dims dims_;
   std::shared_ptr<uint8_t> storage_;
+  std::shared_ptr<Loan> loan_;  // in the place of storage
 };
 
 // Equality of dtype, dims and bytes; of texts, not of where they lie. Objects are equal when they are the same.
