@@ -168,7 +168,7 @@ const std::vector<SettingDoc>& setting_docs() {
        "executed kernels are written there as Chrome trace events"},
       {"SARDONYX_DUMP", "", "a folder", "the graph after every pass, the schedules and the generated code go there"},
       {"SARDONYX_CACHE_DIR", "", "a folder, or off",
-       "compiled device code and measured figures of devices are kept there for the next process; "
+       "compiled code and measured figures of devices are kept there for the next process; "
        "$XDG_CACHE_HOME/sardonyx or ~/.cache/sardonyx by "
        "default"},
       {"SARDONYX_CALIBRATE", "", "0 or 1",

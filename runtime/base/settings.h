@@ -31,7 +31,7 @@ struct Settings {
   std::string plugins;             // SARDONYX_PLUGINS: absolute paths, colons between them
   std::string trace_file;          // SARDONYX_TRACE: Chrome trace JSON is written here
   std::string dump_dir;            // SARDONYX_DUMP: graphs after each pass, schedules, LLVM IR
-  std::string cache_dir;           // SARDONYX_CACHE_DIR: compiled device code is kept there; "": none
+  std::string cache_dir;           // SARDONYX_CACHE_DIR: compiled code is kept there; "": none
   std::string external_data_dir;   // property only: base directory of external tensor data
   bool calibrate = true;           // SARDONYX_CALIBRATE=0: devices are taken for what they are estimated to be
   int64_t spin_microseconds = 20;  // SARDONYX_SPIN_US: bounded spin of an idle worker before it sleeps

@@ -2,9 +2,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
+#include <set>
 #include <thread>
 
+#include "tests/backends/folder.h"
 #include "tests/compiler/sketch/harness.h"
 
 namespace sardonyx::testing {
@@ -207,6 +210,65 @@ TEST(Llvm, FewRowsCostWhatReadingTheWeightsTakes) {
   EXPECT_GT(cost(1), double(n * k * 4) / (target.bytes_per_ns * 10));
   EXPECT_EQ(cost(1), cost(2));
   EXPECT_GT(cost(1000), 10 * cost(1));
+}
+
+// z = x * factor + y through a cache in a folder of its own.
+class LlvmCache : public ::testing::Test {
+ protected:
+  std::string path_after(int factor) {
+    std::set<std::string> before = files();
+    EXPECT_EQ(result(factor), float(factor * 2 + 3));
+    for (const std::string& path : files())
+      if (before.count(path) == 0) return path;
+    ADD_FAILURE() << "nothing was stored";
+    return "";
+  }
+  float result(int factor) {
+    Settings settings;
+    settings.cache_dir = folder_.path;
+    auto lowered = sketch::family_of("pointwise")->lower(scaled_sum(100, factor), {}, target_);
+    return run(*cpu::compile_kernels(std::get<Lowered>(lowered).launches, target_, settings)[0], 100);
+  }
+  std::set<std::string> files() const {
+    std::set<std::string> found;
+    for (const auto& file : std::filesystem::directory_iterator(folder_.path)) found.insert(file.path());
+    return found;
+  }
+
+  Folder folder_;
+  tensor::Target target_ = cpu::host_target();
+};
+
+TEST_F(LlvmCache, KeepsModulesByTheirCodeAndTarget) {
+  const std::string stored = read(path_after(2));
+  EXPECT_EQ(result(2), 7);
+  EXPECT_EQ(files().size(), 1u) << "a hit stores nothing";
+  EXPECT_EQ(read(*files().begin()), stored);
+  path_after(5);
+  target_.features.emplace_back("+prefer-256-bit");
+  path_after(2);
+}
+
+TEST_F(LlvmCache, IsReallyUsed) {
+  const std::string two = path_after(2), five = path_after(5), entry = read(two);
+  std::string forged = read(five);
+  forged.replace(16, 16, entry, 16, 16);  // the hash of the key, behind 16 bytes of the header
+  write(two, forged);
+  EXPECT_EQ(result(2), 5 * 2 + 3);
+}
+
+TEST_F(LlvmCache, DamageIsAMiss) {
+  const std::string path = path_after(2), stored = read(path);
+  for (const size_t at : {size_t{20}, stored.size() / 2, stored.size() - 1}) {
+    std::string damaged = stored;
+    damaged[at] ^= 1;
+    write(path, damaged);
+    EXPECT_EQ(result(2), 7);
+    EXPECT_EQ(read(path), stored) << "made anew";
+    write(path, stored.substr(0, at));
+    EXPECT_EQ(result(2), 7);
+    EXPECT_EQ(read(path), stored);
+  }
 }
 
 // A generous bound per kernel, so that an explosion is noticed.

@@ -13,6 +13,7 @@
 #include <fstream>
 #include <functional>
 
+#include "backends/cpu/llvm/code_cache.h"
 #include "backends/cpu/llvm/emitter.h"
 #include "backends/cpu/llvm/jit.h"
 #include "backends/cpu/llvm/pipeline.h"
@@ -117,7 +118,8 @@ void run_on_compile_threads(size_t count, size_t threads, const std::function<vo
 std::string symbol_of(size_t index) { return str("kernel_", index); }
 
 std::unique_ptr<llvm::MemoryBuffer> compile_module(std::span<const tensor::LoweredKernel> kernels, size_t first,
-                                                   const backends::Target& target, const Settings& settings) {
+                                                   const backends::Target& target, const Settings& settings,
+                                                   const CodeCache& cache) {
   llvm::LLVMContext context;
   auto machine = make_target_machine(target);
   llvm::Module module(str("sardonyx_", first), context);
@@ -137,12 +139,16 @@ std::unique_ptr<llvm::MemoryBuffer> compile_module(std::span<const tensor::Lower
       std::ofstream(str(settings.dump_dir, "/module", first, when, ".ll")) << module_text(module);
   };
   dump("");
+  const std::string key = cache.key_of(module);
+  if (auto object = cache.find(key)) return object;
   std::string complaint;
   llvm::raw_string_ostream stream(complaint);
   check(!llvm::verifyModule(module, &stream), "LLVM rejects kernel code: ", complaint);
   optimize(module, *machine);
   dump(".opt");
-  return emit_object(module, *machine);
+  auto object = emit_object(module, *machine);
+  cache.store(key, *object);
+  return object;
 }
 
 }  // namespace
@@ -155,10 +161,11 @@ std::vector<runtime::KernelPtr> compile_kernels(std::span<const tensor::LoweredK
   size_t per_module = std::clamp<size_t>((kernels.size() + threads - 1) / threads, 1, kernels_per_module);
   size_t modules = (kernels.size() + per_module - 1) / per_module;
   std::vector<std::unique_ptr<llvm::MemoryBuffer>> objects(modules);
+  const CodeCache cache(settings.dump_dir.empty() ? settings.cache_dir : "", target);  // dumps show every step
   run_on_compile_threads(modules, threads, [&](size_t m) {
     size_t first = m * per_module;
     size_t count = std::min(per_module, kernels.size() - first);
-    objects[m] = compile_module(kernels.subspan(first, count), first, target, settings);
+    objects[m] = compile_module(kernels.subspan(first, count), first, target, settings, cache);
   });
   auto code = std::make_shared<JitCode>(std::move(objects));
   std::vector<std::string> symbols;
