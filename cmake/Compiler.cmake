@@ -1,6 +1,7 @@
 # Flags that every target of the project shares.
 add_compile_options(-Wall -Wextra -Wpedantic -Werror)
 add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wnon-virtual-dtor>)
+add_compile_options(-ffunction-sections)  # each can be left out, or put where the linker is told to
 # g++ 12 reports these on correct standard-library code once it is inlined.
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fno-gnu-unique>
