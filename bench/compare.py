@@ -2,6 +2,7 @@
 """Side by side with ONNX Runtime, or our own policies with each other, in one run.
 
     compare.py --library build/onnxifi/libonnxifi.so MODEL... [--threads 1,2] [--rounds 5] [--seconds 2] [--json FILE]
+               [--inits 3] [--cache FOLDER]
     compare.py MODEL... --busy 1      # with a process that keeps core 1 busy
     compare.py MODEL... --policies    # this library under auto, codegen and library
 
@@ -10,7 +11,9 @@ of its own; they are asked for rounds alternately, and the others are idle meanw
 its runs; an engine's is that of its best round, with a busy core the median of its rounds. All start from bound buffers:
 a run is onnxRunGraph to the signalled event here, run_with_iobinding there. How long a cache line takes from one core to
 the other and back, and what the cores read from memory, is measured before every model where bench_machine is built:
-virtual cores move. Both are given the path of the model. Memory is that of the whole process, Python and the model's
+virtual cores move. Both are given the path of the model, whose file has been read before. Initialisation takes what it
+takes in the best of --inits processes of each engine, alternately, and does not find code of earlier processes unless
+--cache says where: then the first ones put it there. Memory is that of the whole process, Python and the model's
 inputs included: resident after the first run, and the most until the end. Needs numpy and onnxruntime (any virtual
 environment), for development only.
 
@@ -77,6 +80,7 @@ class Peer:
         # Everything but the threads asked for is left to the engine: no variable of the shell may shape the result.
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("SARDONYX_", "OMP_", "ORT_"))}
         environment["SARDONYX_DEVICES"] = "cpu"  # as the peer: drivers of other devices take memory
+        environment["SARDONYX_CACHE_DIR"] = arguments.cache
         self.label = label
         self.process = subprocess.Popen(
             [sys.executable, __file__, "--worker", engine, "--library", arguments.library, "--threads", str(threads),
@@ -99,10 +103,13 @@ class Peer:
         self.result["rounds"].append(answer["median"])
         self.result["peak"] = answer["peak"]
 
-    def close(self, of_rounds):
-        self.result.update(self.ask("idle"))
+    def end(self):
         self.process.stdin.close()
         self.process.wait()
+
+    def close(self, of_rounds):
+        self.result.update(self.ask("idle"))
+        self.end()
         self.result["median"] = of_rounds(self.result["rounds"])
         return self.result
 
@@ -134,8 +141,26 @@ def machine(arguments):
     return json.loads(subprocess.check_output([program])) if program.exists() else {}
 
 
+def read_once(file):
+    with open(file, "rb") as model:
+        while model.read(1 << 24):
+            pass
+
+
+def best_inits(folder, threads, arguments):
+    """The shortest of all but one initialisation by each engine; nothing when there is but one."""
+    best = {}
+    for _ in range(arguments.inits - 1):
+        for peer in peers_of(folder, threads, arguments):
+            best[peer.label] = min(peer.result["init"], best.get(peer.label, math.inf))
+            peer.end()
+    return best
+
+
 def compare(folder, threads, arguments):
     found = machine(arguments)
+    read_once(pathlib.Path(folder) / "model.onnx")
+    inits = best_inits(folder, threads, arguments)
     peers = peers_of(folder, threads, arguments)
     busy = None
     if arguments.busy is not None:
@@ -149,6 +174,8 @@ def compare(folder, threads, arguments):
             busy.kill()
             busy.wait()
     results = {peer.label: peer.close(min if busy is None else statistics.median) for peer in peers}
+    for label, result in results.items():
+        result["init"] = min(result["init"], inits.get(label, math.inf))
     return {"model": pathlib.Path(folder).name, "threads": threads, "machine": found, **results}
 
 
@@ -200,6 +227,8 @@ def main():
     parser.add_argument("--threads", default="1,2", help="numbers, separated by commas")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="of each round")
+    parser.add_argument("--inits", type=int, default=3, help="processes of which the best initialisation counts")
+    parser.add_argument("--cache", default="off", help="folder for compiled code")
     parser.add_argument("--json", help="file for all figures")
     parser.add_argument("--busy", type=int, metavar="CORE", help="a core to keep busy meanwhile")
     parser.add_argument("--policies", action="store_true", help="compare the policies, not engines")
