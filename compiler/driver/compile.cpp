@@ -22,9 +22,15 @@ namespace {
 
 // Groups with the same key and choice share code; packing of their constants is their own.
 struct Unique {
-  std::vector<expr::VarPtr> symbols;  // of the first such group
+  const Node* first = nullptr;        // such group
+  std::vector<expr::VarPtr> symbols;  // its
   size_t index = 0;                   // in its device's batch
 };
+
+bool same_number(const Node& a, const Node& b, int operand) {
+  const Tensor &x = *a.operand(operand)->constant(), &y = *b.operand(operand)->constant();
+  return std::equal(x.raw(), x.raw() + x.bytes(), y.raw());
+}
 
 std::string layouts_text(const Node& group, const backends::Candidate& candidate) {
   std::string text;
@@ -140,15 +146,20 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
   std::unordered_map<std::string, Unique> unique;
   for (const auto& [node, choice] : choices) {
     if (in_place.groups.count(node)) continue;
-    std::string key = str(choice.device, " ", group_key(*node), "\n", choice.candidate.family, " ",
+    const bool scheduled = choice.candidate.kind == backends::Candidate::Kind::Scheduled;
+    const std::vector<int> arguments = scheduled ? possible_arguments(*node) : std::vector<int>{};
+    std::string key = str(choice.device, " ", group_key(*node, arguments), "\n", choice.candidate.family, " ",
                           backends::to_string(choice.candidate.point), " ", layouts_text(*node, choice.candidate));
     auto [entry, added] = unique.try_emplace(std::move(key));
+    Unique& same = entry->second;
     std::vector<backends::Chosen>& batch = batches[size_t(choice.device)];
     if (added) {
-      entry->second = {group_symbols(*node), batch.size()};
+      same = {node, group_symbols(*node), batch.size()};
       batch.push_back({node, choice.candidate});
     }
-    representative[node] = &entry->second;
+    for (int argument : arguments)
+      if (!same_number(*same.first, *node, argument)) batch[same.index].arguments.insert(argument);
+    representative[node] = &same;
   }
   std::vector<std::vector<backends::CompiledGroup>> compiled;
   for (size_t i = 0; i < places.size(); ++i) {

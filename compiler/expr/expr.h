@@ -134,6 +134,7 @@ struct Buffer {
   DType dtype = DType::F32;
   std::vector<Expr> dims;
   bool flat = false;
+  bool number = false;  // one element, finite, which nothing changes while a kernel runs
   // Global: an argument of the kernel. Scratch: memory of one grid index. Register: private values, constant dims.
   // Local: shared by the lanes of one grid index (compiler/tensor/loop.h), constant dims.
   enum class Scope : uint8_t { Global, Scratch, Register, Local } scope = Scope::Global;

@@ -21,9 +21,10 @@ int bits_of(DType dtype) { return dtype == DType::Bool ? 1 : int(size_of(dtype))
 
 bool float_dtype(DType dtype) { return is_float(dtype); }
 
-// A float constant that is known not to be NaN.
+// A float that is known not to be NaN.
 bool is_number(const Expr& e) {
   if (e->kind == Kind::Broadcast) return is_number(e->args[0]);
+  if (e->kind == Kind::Load) return e->buffer->number;
   return e->kind == Kind::FloatImm && e->float_value == e->float_value;
 }
 
@@ -519,12 +520,22 @@ Emitter::Value* Emitter::convert(Value* v, expr::Type from, expr::Type to) {
   return b_.CreateIntCast(v, type, is_signed(from.dtype));
 }
 
+// Out of all loops, but not out of the epilogue of a sum, whose accumulators need the registers.
+Emitter::Value* Emitter::load_number(const BufferPtr& buffer) {
+  auto* number = b_.CreateAlignedLoad(memory_type({buffer->dtype, 1}), pointers_.at(buffer.get()),
+                                      llvm::Align(element_align(buffer->dtype)));
+  if (accumulators_ == 0)
+    number->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(context_, {}));
+  return with_alias(number, buffer);
+}
+
 Emitter::Value* Emitter::emit_load(const Expr& e) {
   check(e->args.size() == 1, "load from ", e->buffer->name, " is not flat");
   const Expr& index = e->args[0];
   int lanes = e->type.lanes;
   llvm::Align align(element_align(e->buffer->dtype));
   expr::Type type{e->buffer->dtype, lanes};
+  if (e->buffer->number) return splat(load_number(e->buffer), lanes);
   // Registers never fault, and a masked access would keep them in memory.
   bool guarded = guard_ && e->buffer->scope != expr::Buffer::Scope::Register;
   if (lanes == 1) {

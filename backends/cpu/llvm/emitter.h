@@ -50,6 +50,7 @@ class Emitter {
   Value* emit_select(const Expr& e);
   Value* emit_cast(const Expr& e);
   Value* emit_load(const Expr& e);
+  Value* load_number(const expr::BufferPtr& buffer);
   Value* every_second(const expr::BufferPtr& buffer, Value* at, Value* mask, expr::Type type);
   Value* emit_call(const Expr& e);
   Value* emit_scale(const Expr& e, Value* a, Value* b);
@@ -107,6 +108,7 @@ class Emitter {
   std::vector<const expr::Variable*> unrolled_vars_;
   std::unordered_map<const expr::Node*, bool> unrolled_;  // under unrolled_vars_
   std::unordered_map<const expr::Node*, bool> loads_;
+  int accumulators_ = 0;  // allocations of registers around what is emitted
   Value* scratch_ = nullptr;
   Value* dummy_ = nullptr;  // 64 readable bytes for loads whose guard is false
   Value* guard_ = nullptr;  // i1 or a vector of i1; null: all active
