@@ -116,6 +116,7 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
   std::vector<Place> places;
   for (size_t i = 0; i < given.size(); ++i) {
     devices[i].target.deterministic = settings.deterministic;
+    devices[i].target.bf16_products &= settings.fast_math && !settings.exact && !settings.deterministic;
     places.push_back({given[i].backend, &devices[i]});
   }
   using Clock = std::chrono::steady_clock;
@@ -130,7 +131,11 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
   context.dump_dir = settings.dump_dir;
   context.host_kernels = places.size() == 1 && !settings.deterministic;
   context.cores = devices.front().target.cores;
-  for (const Place& place : places) context.byte_products &= place.device->target.byte_products;
+  context.bf16_products = true;
+  for (const Place& place : places) {
+    context.byte_products &= place.device->target.byte_products;
+    context.bf16_products &= place.device->target.bf16_products;
+  }
   passes::run_passes(*graph, passes::pipeline(), context);
   for (const auto& [name, nanoseconds] : context.timings)
     log(LogLevel::Debug, "pass ", name, ": ", nanoseconds / 1e6, " ms");

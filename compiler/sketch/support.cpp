@@ -52,6 +52,7 @@ double function_cost_ns(const Expr& x) {
     case Function::Scale:
     case Function::Fma:
     case Function::Dot4:
+    case Function::Dot2:
     case Function::IsNan:
     case Function::IsInf:
     case Function::BitAnd:

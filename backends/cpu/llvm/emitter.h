@@ -14,6 +14,8 @@
 
 namespace sardonyx::cpu {
 
+inline int bits_of(DType dtype) { return dtype == DType::Bool ? 1 : int(size_of(dtype)) * 8; }
+
 class Emitter {
  public:
   // Emits `kernel` as external function `symbol` of the module.
