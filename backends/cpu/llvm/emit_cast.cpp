@@ -3,6 +3,8 @@
 #include <llvm/IR/IntrinsicsX86.h>
 #include <llvm/IR/Module.h>
 
+#include <cmath>
+
 #include "backends/cpu/llvm/emitter.h"
 #include "compiler/expr/simplify.h"
 #include "runtime/base/status.h"
@@ -42,6 +44,15 @@ bool is_clamped_to(const Expr& e, DType dtype) {
   }
   return false;
 }
+
+// The other operand of `e`, which is of `kind` and has the number as one operand; null when it is something else.
+Expr beside_number(const Expr& e, Kind kind, double number) {
+  if (e->kind != kind) return {};
+  if (float_number(e->args[1]) == number) return e->args[0];
+  return float_number(e->args[0]) == number ? e->args[1] : Expr();
+}
+
+Expr rounded_by(const Expr& e) { return e->kind == Kind::Call && e->function == Function::Round ? e->args[0] : Expr(); }
 
 }  // namespace
 
@@ -83,9 +94,40 @@ Emitter::Value* Emitter::nibble_to_f32(const Expr& e) {
                             {llvm::ConstantVector::get(numbers), lowest});
 }
 
+// U8 of min(max(x, 0), 255), sixteen lanes: the narrowing saturates above, and where x is round(y), or that plus a zero
+// point, the conversion rounds. NaN gives 0. Null when `e` is something else.
+Emitter::Value* Emitter::saturated_u8(const Expr& e) {
+  if (target_.vector_bytes < 64 || e->type != expr::Type{DType::F32, 16}) return nullptr;
+  const Expr below = beside_number(e, Kind::Min, 255);
+  Expr x = below.defined() ? beside_number(below, Kind::Max, 0) : Expr();
+  if (!x.defined()) return nullptr;
+  int64_t zero = 0;
+  Expr exact = rounded_by(x);
+  for (size_t side = 0; side < 2 && x->kind == Kind::Add && !exact.defined(); ++side) {
+    const double shift = float_number(x->args[1 - side]).value_or(-1);
+    if (shift < 0 || shift > 255 || shift != std::floor(shift)) continue;
+    exact = rounded_by(x->args[side]);
+    if (exact.defined()) zero = int64_t(shift);
+  }
+  Value* v = value_of(exact.defined() ? exact : x);
+  llvm::Type* words = int_type(e->type, 32);
+  Value* low = llvm::ConstantFP::get(v->getType(), double(-zero));
+  Value* above = b_.CreateSelect(b_.CreateFCmpOGT(v, low), v, low);
+  Value* number = b_.CreateIntrinsic(
+      exact.defined() ? llvm::Intrinsic::x86_avx512_mask_cvtps2dq_512 : llvm::Intrinsic::x86_avx512_mask_cvttps2dq_512,
+      {}, {above, llvm::PoisonValue::get(words), b_.getInt16(0xffff), b_.getInt32(4)});
+  // What is too large became the lowest number, which is a large one without its sign.
+  if (zero != 0) number = b_.CreateAdd(number, llvm::ConstantInt::get(words, uint64_t(zero)));
+  Value* highest = llvm::ConstantInt::get(words, 255);
+  number = b_.CreateSelect(b_.CreateICmpULT(number, highest), number, highest);
+  return b_.CreateTrunc(number, register_type({DType::U8, 16}));
+}
+
 Emitter::Value* Emitter::emit_cast(const Expr& e) {
   if (e->type.dtype == DType::F32)
     if (Value* number = nibble_to_f32(e->args[0])) return number;
+  if (e->type.dtype == DType::U8)
+    if (Value* code = saturated_u8(e->args[0])) return code;
   Value* v = value_of(e->args[0]);
   const expr::Type from = e->args[0]->type;
   const bool bytes = is_integer(e->type.dtype) && bits_of(e->type.dtype) <= 16;

@@ -59,6 +59,7 @@ class Emitter {
   Value* emit_reduce(const Expr& e, Value* a);
   Value* convert(Value* v, expr::Type from, expr::Type to);
   Value* nibble_to_f32(const Expr& e);
+  Value* saturated_u8(const Expr& e);
   Value* f32_from_bf16(Value* bits);
   Value* bf16_from_f32(Value* v);
 
