@@ -1,7 +1,7 @@
 #include "compiler/sketch/tile.h"
 
 #include <algorithm>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "compiler/sketch/narrow_weights.h"
 #include "compiler/sketch/pack.h"
@@ -18,17 +18,6 @@ using tensor::ForKind;
 using tensor::Index;
 
 namespace {
-
-std::vector<Expr> distinct_nodes(const Expr& e, Kind kind) {
-  std::vector<Expr> found;
-  std::unordered_set<const expr::Node*> seen;
-  expr::visit(e, [&](const Expr& x) {
-    if (!seen.insert(x.get()).second) return false;
-    if (x->kind == kind) found.push_back(x);
-    return true;
-  });
-  return found;
-}
 
 constexpr double streaming = 4;           // how much faster panels come than Target's guess of memory
 constexpr int64_t rows_at_the_end = 4;    // of tiles behind the last whole one, when the rows are counted at run time
