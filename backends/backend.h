@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -97,6 +98,9 @@ struct CompiledGroup {
 struct Chosen {
   const graph::Node* group = nullptr;
   Candidate candidate;
+  // Operands that are constant numbers but read when the code runs, because groups that differ in them share it. Of
+  // scheduled candidates only.
+  std::set<int> arguments = {};
 };
 
 class Backend {

@@ -71,7 +71,7 @@ bool is_gathered(const Value& value) {
 }  // namespace
 
 sketch::Problem express_group(const Node& group, const std::vector<graph::Layout>& inputs,
-                              const std::vector<graph::Layout>& outputs) {
+                              const std::vector<graph::Layout>& outputs, const std::set<int>& arguments) {
   check(group.op == Op::fused, "express_group of ", graph::op_name(group.op));
   const graph::Region& body = *group.regions[0];
   tensor::ProgramBuilder program;
@@ -79,9 +79,10 @@ sketch::Problem express_group(const Node& group, const std::vector<graph::Layout
   sketch::Problem problem;
   for (size_t i = 0; i < body.parameters().size(); ++i) {
     TensorType type = with_layout(body.parameters()[i]->type, inputs, i);
-    Term input = program.input(str("in", i), type.dtype, graph::physical_dims(type));
+    const bool argument = arguments.count(int(i)) > 0;
+    Term input = program.input(str("in", i), type.dtype, graph::physical_dims(type), argument);
     const Tensor* value = group.operand(int(i))->constant();
-    if (value && value->count() == 1 && !is_gathered(*body.parameters()[i]) &&
+    if (value && value->count() == 1 && !argument && !is_gathered(*body.parameters()[i]) &&
         (is_float(type.dtype) || is_integer(type.dtype) || type.dtype == DType::Bool)) {
       Expr immediate = is_float(type.dtype)        ? expr::float_imm(value->as_double(0), type.dtype)
                        : type.dtype == DType::Bool ? expr::bool_imm(value->as_int(0) != 0)

@@ -4,6 +4,7 @@
 // Inside, primitives are expressed on logical indices: a load of a blocked operand goes through graph::physical_index,
 // and an output stage over physical dims maps back with graph::logical_index (writing zero beyond the logical extent).
 #pragma once
+#include <set>
 #include <vector>
 
 #include "compiler/graph/graph.h"
@@ -15,10 +16,10 @@ namespace sardonyx::backends {
 inline constexpr int64_t max_baked_elements = 16;
 
 // Expresses `group` (a fused node). Layout lists have one entry per operand / result; empty lists mean row-major.
-// Operands that are constants are marked constant; one-element constants become immediates. Throws Error when a node
-// inside cannot be expressed (opaque kinds).
+// Operands that are constants are marked constant; one-element constants become immediates unless they are `arguments`
+// (Chosen::arguments). Throws Error when a node inside cannot be expressed (opaque kinds).
 sketch::Problem express_group(const graph::Node& group, const std::vector<graph::Layout>& inputs = {},
-                              const std::vector<graph::Layout>& outputs = {});
+                              const std::vector<graph::Layout>& outputs = {}, const std::set<int>& arguments = {});
 
 // True when every node of the group has a tensor expression.
 bool expressible(const graph::Node& group);

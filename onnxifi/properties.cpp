@@ -17,6 +17,7 @@ void set_threads(Settings& settings, uint64_t value) { settings.num_threads = in
 void set_policy(Settings& settings, uint64_t value) { settings.policy = Policy(value); }
 void set_exact(Settings& settings, uint64_t value) { settings.exact = value == 1; }
 void set_deterministic(Settings& settings, uint64_t value) { settings.deterministic = value == 1; }
+void set_fast_math(Settings& settings, uint64_t value) { settings.fast_math = value == 1; }
 void set_strict(Settings& settings, uint64_t value) { settings.strict = value == 1; }
 void set_spin(Settings& settings, uint64_t value) { settings.spin_microseconds = int64_t(value); }
 template <std::string Settings::*member>
@@ -43,6 +44,7 @@ constexpr Property properties[] = {
     {ONNXX_BACKEND_PROPERTY_PLACEMENT, 1, UINT64_MAX, set_text<&Settings::placement>},
     {ONNXX_BACKEND_PROPERTY_STRICT, 0, 1, set_strict},
     {ONNXX_BACKEND_PROPERTY_EXACT, 0, 1, set_exact},
+    {ONNXX_BACKEND_PROPERTY_FAST_MATH, 0, 1, set_fast_math},
     {ONNXX_BACKEND_PROPERTY_DETERMINISTIC, 0, 1, set_deterministic},
 };
 

@@ -146,8 +146,11 @@ class CpuBackend : public backends::Backend {
           for (const tensor::LoweredKernel& kernel : layer.lowered.launches) kernels.push_back(kernel);
           pending.push_back({i, std::move(layer.problem), std::move(layer.lowered), {}});
         } else {
-          Pending entry{
-              i, backends::express_group(*chosen.group, chosen.candidate.inputs, chosen.candidate.outputs), {}, {}};
+          Pending entry{i,
+                        backends::express_group(*chosen.group, chosen.candidate.inputs, chosen.candidate.outputs,
+                                                chosen.arguments),
+                        {},
+                        {}};
           entry.lowered = backends::lower_scheduled(entry.problem, chosen.candidate, target);
           if (auto point = single_row_variant(chosen.candidate, entry.problem)) {
             Candidate other = chosen.candidate;

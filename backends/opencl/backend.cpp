@@ -23,8 +23,8 @@ namespace {
 // Groups of fewer operands and results have few enough arguments in any case.
 constexpr size_t most_operands = 40;
 
-sketch::Problem problem_of(const Node& group, const Candidate& candidate) {
-  return backends::express_group(group, candidate.inputs, candidate.outputs);
+sketch::Problem problem_of(const Node& group, const Candidate& candidate, const std::set<int>& arguments = {}) {
+  return backends::express_group(group, candidate.inputs, candidate.outputs, arguments);
 }
 
 // Drops candidates whose kernels need what the device lacks. Only lowering tells: F32 functions may run in F64, and
@@ -72,7 +72,7 @@ class OpenClBackend final : public backends::Backend {
     std::vector<tensor::LoweredKernel> kernels;
     for (const Chosen& chosen : batch) {
       try {
-        Pending entry{problem_of(*chosen.group, chosen.candidate), {}, nullptr};
+        Pending entry{problem_of(*chosen.group, chosen.candidate, chosen.arguments), {}, nullptr};
         if (clblast::owns(chosen.candidate)) {
           clblast::Plan plan = clblast::lower(entry.problem, target);
           entry.lowered = std::move(plan.lowered);

@@ -64,6 +64,7 @@ Text lane_numbers(Type type) {
 
 bool is_number(const Expr& e) {
   if (e->kind == Kind::Broadcast) return is_number(e->args[0]);
+  if (e->kind == Kind::Load) return e->buffer->number;
   return e->kind == Kind::FloatImm && e->float_value == e->float_value;
 }
 

@@ -24,16 +24,22 @@ namespace {
 
 // Groups with the same key and choice share code; packing of their constants is their own.
 struct Unique {
-  std::vector<expr::VarPtr> symbols;  // of the first such group
+  const Node* first = nullptr;        // such group
+  std::vector<expr::VarPtr> symbols;  // its
   size_t index = 0;                   // in its device's batch
-  const std::string* key = nullptr;
+  std::string form;                   // of its packed constants, the numbers in its code included
 };
 
 // What code and packing depend on besides a group and its candidate.
 std::string target_text(const Place& place) {
   const backends::Target& target = place.device->target;
   return str(place.backend->name(), " ", place.device->number, " cores ", target.cores, " deterministic ",
-             target.deterministic);
+             target.deterministic, " bf16 ", target.bf16_products);
+}
+
+bool same_number(const Node& a, const Node& b, int operand) {
+  const Tensor &x = *a.operand(operand)->constant(), &y = *b.operand(operand)->constant();
+  return std::equal(x.raw(), x.raw() + x.bytes(), y.raw());
 }
 
 std::string layouts_text(const Node& group, const backends::Candidate& candidate) {
@@ -69,6 +75,7 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
   std::vector<Place> places;
   for (size_t i = 0; i < given.size(); ++i) {
     devices[i].target.deterministic = settings.deterministic;
+    devices[i].target.bf16_products &= settings.fast_math && !settings.exact && !settings.deterministic;
     places.push_back({given[i].backend, &devices[i]});
   }
   using Clock = std::chrono::steady_clock;
@@ -83,7 +90,11 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
   context.dump_dir = settings.dump_dir;
   context.host_kernels = places.size() == 1 && !settings.deterministic;
   context.cores = devices.front().target.cores;
-  for (const Place& place : places) context.byte_products &= place.device->target.byte_products;
+  context.bf16_products = true;
+  for (const Place& place : places) {
+    context.byte_products &= place.device->target.byte_products;
+    context.bf16_products &= place.device->target.bf16_products;
+  }
   passes::run_passes(*graph, passes::pipeline(), context);
   for (const auto& [name, nanoseconds] : context.timings)
     log(LogLevel::Debug, "pass ", name, ": ", nanoseconds / 1e6, " ms");
@@ -102,15 +113,22 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
     const auto found = choices.find(&node);
     if (found == choices.end() || in_place.groups.count(&node)) return;
     const Choice& choice = found->second;
-    std::string key = str(choice.device, " ", group_key(node), "\n", choice.candidate.family, " ",
-                          backends::to_string(choice.candidate.point), " ", layouts_text(node, choice.candidate));
+    const bool scheduled = choice.candidate.kind == backends::Candidate::Kind::Scheduled;
+    const std::vector<int> arguments = scheduled ? possible_arguments(node) : std::vector<int>{};
+    const std::string candidate = str("\n", choice.candidate.family, " ", backends::to_string(choice.candidate.point),
+                                      " ", layouts_text(node, choice.candidate));
+    std::string key = str(choice.device, " ", group_key(node, arguments), candidate);
     auto [entry, added] = unique.try_emplace(std::move(key));
+    Unique& same = entry->second;
     std::vector<backends::Chosen>& batch = batches[size_t(choice.device)];
     if (added) {
-      entry->second = {group_symbols(node), batch.size(), &entry->first};
+      same = {&node, group_symbols(node), batch.size(),
+              str(target_text(places[size_t(choice.device)]), "\n", group_key(node, {}), candidate)};
       batch.push_back({&node, choice.candidate});
     }
-    representative[&node] = &entry->second;
+    for (int argument : arguments)
+      if (!same_number(*same.first, node, argument)) batch[same.index].arguments.insert(argument);
+    representative[&node] = &same;
   });
   std::vector<std::vector<backends::CompiledGroup>> compiled;
   for (size_t i = 0; i < places.size(); ++i) {
@@ -127,7 +145,7 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
     Emittable& group = groups[node];
     const size_t device = size_t(choices.at(node).device);
     group.code = &compiled[device][same->index];
-    group.key = str(target_text(places[device]), "\n", *same->key);
+    group.key = same->form;
     std::vector<expr::VarPtr> own = group_symbols(*node);
     for (size_t i = 0; i < own.size(); ++i) group.symbols[same->symbols[i].get()] = expr::Expr(own[i]);
   }

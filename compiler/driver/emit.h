@@ -12,7 +12,7 @@ namespace sardonyx::driver {
 // A group's code with the substitution from the representative's symbols to this group's.
 struct Emittable {
   const backends::CompiledGroup* code = nullptr;
-  std::string key;  // equal ones have equal code and packing functions
+  std::string key;  // equal ones have equal packing functions
   std::unordered_map<const expr::Variable*, expr::Expr> symbols;
   std::map<int, Tensor> packed;  // results of CompiledGroup::pack on this group's constants
 };

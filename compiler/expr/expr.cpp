@@ -151,11 +151,11 @@ class Comparison {
 };
 
 constexpr const char* function_names[] = {
-    "abs",        "sign",  "floor", "ceil",    "round",      "trunc",      "sqrt",       "exp",       "log",
-    "log1p",      "expm1", "sin",   "cos",     "tan",        "asin",       "acos",       "atan",      "sinh",
-    "cosh",       "tanh",  "asinh", "acosh",   "atanh",      "erf",        "sigmoid",    "pow",       "fmod",
-    "isnan",      "isinf", "scale", "fma",     "bitand",     "bitor",      "bitxor",     "bitnot",    "shiftleft",
-    "shiftright", "dot4",  "bits",  "checked", "reduce_add", "reduce_mul", "reduce_min", "reduce_max"};
+    "abs",        "sign",  "floor", "ceil",  "round",   "trunc",      "sqrt",       "exp",        "log",
+    "log1p",      "expm1", "sin",   "cos",   "tan",     "asin",       "acos",       "atan",       "sinh",
+    "cosh",       "tanh",  "asinh", "acosh", "atanh",   "erf",        "sigmoid",    "pow",        "fmod",
+    "isnan",      "isinf", "scale", "fma",   "bitand",  "bitor",      "bitxor",     "bitnot",     "shiftleft",
+    "shiftright", "dot4",  "dot2",  "bits",  "checked", "reduce_add", "reduce_mul", "reduce_min", "reduce_max"};
 static_assert(std::size(function_names) == size_t(Function::ReduceMax) + 1);
 
 }  // namespace

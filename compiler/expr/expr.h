@@ -99,6 +99,9 @@ enum class Function : uint8_t {
   ShiftLeft,
   ShiftRight /* arithmetic when signed */,
   Dot4,  // I32: a + the sum of the four products of the unsigned bytes of b by the signed bytes of c
+  // F32: a + the sum of the two products of the BF16 that are the lower and the upper halves of b and c. Numbers below
+  // the normal ones may count as 0.
+  Dot2,
   // Reinterprets F32 <-> I32 and F64 <-> I64, and the byte of a mini float or small integer as U8 or I8; after
   // legalisation and math expansion, and where a primitive is about bits.
   Bits,
@@ -134,6 +137,7 @@ struct Buffer {
   DType dtype = DType::F32;
   std::vector<Expr> dims;
   bool flat = false;
+  bool number = false;  // one element, finite, which nothing changes while a kernel runs
   // Global: an argument of the kernel. Scratch: memory of one grid index. Register: private values, constant dims.
   // Local: shared by the lanes of one grid index (compiler/tensor/loop.h), constant dims.
   enum class Scope : uint8_t { Global, Scratch, Register, Local } scope = Scope::Global;

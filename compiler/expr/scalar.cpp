@@ -293,6 +293,13 @@ double float_function(Function function, double a, double b, double c, DType dty
         return std::isnan(b) ? b : std::ldexp(a, int(std::clamp(b, -4096.0, 4096.0)));
       case Function::Fma:
         return dtype == DType::F64 ? std::fma(a, b, c) : std::fma(float(a), float(b), float(c));
+      case Function::Dot2: {
+        const auto x = std::bit_cast<uint32_t>(float(b)), y = std::bit_cast<uint32_t>(float(c));
+        const auto product = [](uint32_t p, uint32_t q) {
+          return double(std::bit_cast<float>(p)) * std::bit_cast<float>(q);
+        };
+        return a + product(x << 16, y << 16) + product(x & 0xffff0000, y & 0xffff0000);
+      }
       default:
         break;
     }
@@ -314,6 +321,7 @@ int function_arity(Function function) {
       return 2;
     case Function::Fma:
     case Function::Dot4:
+    case Function::Dot2:
       return 3;
     default:
       return 1;

@@ -2,7 +2,7 @@
 //
 // An anchor is a node that is not point-wise or injective: contraction, window, reduction, scan, opaque. Around it grow
 //  1. epilogues: the longest run of point-wise nodes behind the anchor over the anchor's own dims such that exactly one
-//     value leaves the group and no path leaves and re-enters it (convexity);
+//     value leaves the group, or one and its copy in bf16, and no path leaves and re-enters it (convexity);
 //  2. prologues: producers all of whose uses are inside the group. Row-wise anchors (softmax, layer norm, reductions)
 //     take point-wise and injective ones; contractions and windows only broadcasts and the dequantization of epilogue
 //     operands, because their candidates read plain tensors. What widens narrow weights joins the product or gather.
@@ -156,11 +156,20 @@ class Fuser {
     }
   }
 
-  size_t leaving_values(const std::unordered_set<Node*>& inside) const {
+  static bool leaves(const Node& node, const std::unordered_set<Node*>& inside) {
+    return std::any_of(node.result()->uses.begin(), node.result()->uses.end(),
+                       [&](const graph::Use& use) { return !inside.count(use.user); });
+  }
+
+  // Of a value and its copy in bf16, which a product reads, one counts.
+  static size_t leaving_values(const std::unordered_set<Node*>& inside) {
     size_t count = 0;
-    for (const Node* node : inside)
-      count += std::any_of(node->result()->uses.begin(), node->result()->uses.end(),
-                           [&](const graph::Use& use) { return !inside.count(use.user); });
+    for (const Node* node : inside) {
+      Node* source = node->op == Op::cast ? node->operand(0)->producer : nullptr;
+      const bool copy = node->op == Op::cast && node->result()->type.dtype == DType::BF16 && inside.count(source) &&
+                        leaves(*source, inside);
+      count += !copy && leaves(*node, inside);
+    }
     return count;
   }
 

@@ -20,6 +20,8 @@ struct PassContext {
   // Whether every device that may run the graph multiplies bytes at once (Target::byte_products): else quantized
   // contractions are faster in F32.
   bool byte_products = true;
+  // Whether they all have dot products of bf16 and the host asks for them (Target::bf16_products).
+  bool bf16_products = false;
   // Whether the host alone runs the graph, which has kernels for attention and for products by weights of few bits, and
   // may choose the order of their sums by the number of rows: else the parts of attention stay groups of their own, and
   // weights are widened once.
@@ -44,6 +46,7 @@ bool simplify(graph::Graph& graph, PassContext& context);
 bool eliminate_common(graph::Graph& graph, PassContext& context);
 bool eliminate_dead(graph::Graph& graph, PassContext& context);
 bool fuse(graph::Graph& graph, PassContext& context);
+bool fast_math(graph::Graph& graph, PassContext& context);
 bool fuse_attention(graph::Graph& graph, PassContext& context);
 bool move_reshapes(graph::Graph& graph, PassContext& context);
 bool quantize(graph::Graph& graph, PassContext& context);

@@ -23,6 +23,7 @@ constexpr Pass reshape_pass{"move_reshapes", "reshapes leave the way between pro
                             move_reshapes};
 constexpr Pass quantize_pass{"quantize", "contractions of dequantized operands become contractions of their codes",
                              quantize};
+constexpr Pass fast_math_pass{"fast_math", "operands of contractions with constant weights become bf16", fast_math};
 constexpr Pass attention_pass{"fuse_attention", "two products with a softmax between them become one group",
                               fuse_attention};
 constexpr Pass fuse_pass{"fuse", "group nodes around one anchor each", fuse};
@@ -39,7 +40,7 @@ void dump(const graph::Graph& graph, const PassContext& context, size_t number, 
 const std::vector<Pass>& all_passes() {
   static const std::vector<Pass> passes = {canonicalize_pass, fold_pass,      batch_norm_pass, norm_pass,
                                            simplify_pass,     cse_pass,       dce_pass,        reshape_pass,
-                                           quantize_pass,     attention_pass, fuse_pass};
+                                           quantize_pass,     fast_math_pass, attention_pass,  fuse_pass};
   return passes;
 }
 
@@ -55,6 +56,7 @@ const std::vector<Pass>& pipeline() {
       reshape_pass,       // behind canonicalize, which makes matmuls of their transposes
       simplify_pass,      // clean up what the last ones left
       fold_pass,          //
+      fast_math_pass,     // when weights are what they will be
       cse_pass,           //
       dce_pass,           //
       attention_pass,     // before their parts become groups of their own

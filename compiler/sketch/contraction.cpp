@@ -6,8 +6,8 @@
 #include <algorithm>
 
 #include "compiler/sketch/families.h"
-#include "compiler/sketch/quads.h"
 #include "compiler/sketch/tile.h"
+#include "compiler/sketch/word_products.h"
 #include "runtime/base/strings.h"
 
 namespace sardonyx::sketch {
@@ -72,7 +72,7 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
   if (!window && tile.body->kind != expr::Kind::Mul) return refuse("not a sum of products");
   if (!choose_axes(tile, target)) return refuse("no axis for vectors");
   const double factor = slack(tile);
-  use_quads(tile, target);
+  use_word_products(tile, target);
   std::vector<Proposal> proposals;
   for (const TileShape& s : tile_shapes(tile, target)) {
     Point point{{"rows", s.rows}, {"nv", s.nv}, {"unroll", s.unroll}};
@@ -92,7 +92,7 @@ Result lower(const Problem& problem, const Point& point, const Target& target, b
   TileProblem& tile = std::get<TileProblem>(found);
   if (windowed(tile) != window) return Refusal{"not of this family"};
   if (!choose_axes(tile, target)) return Refusal{"no axis for vectors"};
-  use_quads(tile, target);
+  use_word_products(tile, target);
   int lanes = tile_lanes(tile, target);
   TileShape shape{int(point.at("rows")), int(point.at("nv")), int(point.at("unroll")), lanes};
   if (auto panel = point.find("panel"); panel != point.end()) shape.panel = int(panel->second);

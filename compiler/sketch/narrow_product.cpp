@@ -6,6 +6,7 @@
 
 #include "compiler/sketch/families.h"
 #include "compiler/sketch/narrow_weights.h"
+#include "compiler/sketch/word_products.h"
 #include "runtime/base/strings.h"
 
 namespace sardonyx::sketch {
@@ -24,6 +25,7 @@ std::variant<TileProblem, Refusal> narrow_problem(const Problem& problem, const 
   if (std::holds_alternative<Refusal>(found)) return found;
   TileProblem& tile = std::get<TileProblem>(found);
   if (!choose_axes(tile, target)) return Refusal{"no axis for vectors"};
+  if (TileProblem words = tile; use_word_products(words, target)) return Refusal{"faster as a product of words"};
   if (!use_narrow_weights(tile)) return Refusal{"not a product by narrow weights"};
   return found;
 }

@@ -1,12 +1,12 @@
 #include "compiler/sketch/tile.h"
 
 #include <algorithm>
-#include <unordered_set>
+#include <unordered_map>
 
 #include "compiler/sketch/narrow_weights.h"
 #include "compiler/sketch/pack.h"
-#include "compiler/sketch/quads.h"
 #include "compiler/sketch/tile_order.h"
+#include "compiler/sketch/word_products.h"
 #include "compiler/tensor/lower/lower.h"
 #include "runtime/base/strings.h"
 
@@ -18,17 +18,6 @@ using tensor::ForKind;
 using tensor::Index;
 
 namespace {
-
-std::vector<Expr> distinct_nodes(const Expr& e, Kind kind) {
-  std::vector<Expr> found;
-  std::unordered_set<const expr::Node*> seen;
-  expr::visit(e, [&](const Expr& x) {
-    if (!seen.insert(x.get()).second) return false;
-    if (x->kind == kind) found.push_back(x);
-    return true;
-  });
-  return found;
-}
 
 constexpr double streaming = 4;           // how much faster panels come than Target's guess of memory
 constexpr int64_t rows_at_the_end = 4;    // of tiles behind the last whole one, when the rows are counted at run time
@@ -275,7 +264,7 @@ class TileBuilder {
         if (auto plan = plan_panels(load, vector_, all_steps, count, panel_width_)) {
           BufferPtr buffer = make_buffer(load->buffer->name + "_packed", load->buffer->dtype, panel_dims(*plan),
                                          Buffer::Scope::Global);
-          const int word_dim = tile_.quads ? tile_.quads->weight_dim : -1;
+          const int word_dim = tile_.words ? tile_.words->weight_dim : -1;
           packed_.push_back({{input, buffer,
                               [plan = *plan, word_dim](const Tensor& source) {
                                 return pack_panels(plan, word_dim < 0 ? source : words_along(source, word_dim));
@@ -319,7 +308,7 @@ class TileBuilder {
         replace(load, expr::load(buffer, at));
       }
     }
-    check(!tile_.quads || packed_.size() == 1, "words of weights are not in panels");
+    check(!tile_.words || packed_.size() == 1, "words of weights are not in panels");
     // Loads beyond the vector extent happen only for operands that are not in panels.
     loads_outside_ = false;
     for (const Expr& load : distinct_nodes(body_, Kind::Load)) {
@@ -346,7 +335,7 @@ class TileBuilder {
 
   // The program input that this is a constant of, or the words of one; -1: none.
   int constant_input(const BufferPtr& buffer) const {
-    if (tile_.quads && tile_.quads->weight_words == buffer) return tile_.quads->weights;
+    if (tile_.words && tile_.words->weight_words == buffer) return tile_.words->weights;
     return sketch::constant_input(tile_, buffer);
   }
 
@@ -420,7 +409,7 @@ class TileBuilder {
         }
         value = tensor::substitute_shared(value, at);
         Expr sum = expr::load(acc, {row, q});
-        sum = tile_.quads ? expr::call(expr::Function::Dot4, {sum, value->args[0], value->args[1]})
+        sum = tile_.words ? expr::call(tile_.words->function, {sum, value->args[0], value->args[1]})
                           : tensor::combine(tile_.reduce, sum, value);
         return tensor::make_store(acc, {row, q}, sum);
       }));
@@ -759,7 +748,7 @@ class TileBuilder {
     for (const PackedOperand& p : packed_) more.push_back(p.panels.buffer);
     if (narrow_)
       for (const sketch::Packed& p : narrow_->packed()) more.push_back(p.buffer);
-    if (tile_.quads) more.push_back(tile_.quads->activation_words);
+    if (tile_.words) more.push_back(tile_.words->activation_words);
     // Unused rows of a tile are computed too.
     Expr work = points_of(axes.outer) * vector_.extent * points_of(tile_.reduce_axes);
     const int64_t step =
@@ -773,7 +762,7 @@ class TileBuilder {
     double packed_bytes = 0;
     for (const sketch::Packed& p : lowered.packed) packed_bytes += typical_bytes(*p.buffer);
     lowered.launches.front().least_ns = packed_bytes / (target_.bytes_per_ns * streaming);
-    if (tile_.quads) lowered.packed.push_back({tile_.quads->activation, tile_.quads->activation_words, nullptr});
+    if (tile_.words) lowered.packed.push_back({tile_.words->activation, tile_.words->activation_words, nullptr});
     return lowered;
   }
 

@@ -18,11 +18,12 @@ namespace sardonyx::sketch {
 // are computed too.
 inline constexpr int64_t most_single_rows = 3;
 
-// Factors of products of bytes as I32 words, four bytes of the first reduction axis each (quads.h).
-struct Quads {
-  int activation = 0;          // program input, U8
+// Factors of dot products as words, several neighbours of the first reduction axis each (word_products.h).
+struct Words {
+  expr::Function function;     // Dot4 of I32 words or Dot2 of F32 words
+  int activation = 0;          // program input
   BufferPtr activation_words;  // the same memory
-  int weights = 0;             // program input, I8, constant
+  int weights = 0;             // program input, constant
   BufferPtr weight_words;      // what words_along(weights, weight_dim) holds
   int weight_dim = 0;
 };
@@ -50,7 +51,7 @@ struct TileProblem {
   std::vector<Map::Output> epilogue;    // over axes
   std::vector<bool> constant;           // per program input
   int vector_axis = -1, row_axis = -1;  // row_axis may be -1
-  std::optional<Quads> quads;           // body is the product of two words then, the unsigned one first
+  std::optional<Words> words;           // body is the product of two words then, the activation's first
   std::optional<NarrowWeights> narrow;
 };
 

@@ -19,9 +19,9 @@ struct LoadAt {
 
 Term term_of(const BufferPtr& buffer) { return {buffer->dtype, buffer->dims, LoadAt{buffer}}; }
 
-BufferPtr make_buffer(std::string name, DType dtype, std::vector<Expr> dims) {
+BufferPtr make_buffer(std::string name, DType dtype, std::vector<Expr> dims, bool number = false) {
   return std::make_shared<const expr::Buffer>(
-      expr::Buffer{.name = std::move(name), .dtype = dtype, .dims = std::move(dims)});
+      expr::Buffer{.name = std::move(name), .dtype = dtype, .dims = std::move(dims), .number = number});
 }
 
 Index index_of(const std::vector<Axis>& axes) {
@@ -117,8 +117,8 @@ Term ProgramBuilder::define(Stage stage) {
   return term_of(program_.stages.back().output);
 }
 
-Term ProgramBuilder::input(std::string name, DType dtype, std::vector<Expr> dims) {
-  program_.inputs.push_back(make_buffer(std::move(name), dtype, std::move(dims)));
+Term ProgramBuilder::input(std::string name, DType dtype, std::vector<Expr> dims, bool number) {
+  program_.inputs.push_back(make_buffer(std::move(name), dtype, std::move(dims), number));
   return term_of(program_.inputs.back());
 }
 

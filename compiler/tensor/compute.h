@@ -61,8 +61,8 @@ struct Program {
 // Collects stages while primitives are expressed.
 class ProgramBuilder {
  public:
-  // A new input buffer and its term.
-  Term input(std::string name, DType dtype, std::vector<Expr> dims);
+  // A new input buffer and its term; `number`: Buffer::number.
+  Term input(std::string name, DType dtype, std::vector<Expr> dims, bool number = false);
   // Materialises a point-wise term (`body` gets one index expression per dim).
   Term stage(std::string name, DType dtype, std::vector<Expr> dims, const std::function<Expr(const Index&)>& body);
   // A reduction: body gets the output index and the reduction index.

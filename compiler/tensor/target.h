@@ -18,6 +18,7 @@ struct Target {
   int vector_bytes = 16;              // widest vector register: 16, 32 or 64
   int vector_registers = 16;
   bool byte_products = false;  // Function::Dot4 in vectors of vector_bytes
+  bool bf16_products = false;  // Function::Dot2; a compilation clears it unless its settings ask for fast_math
   // The order of a sum is a function of what is summed alone: not of how many sums there are, nor of layouts.
   bool deterministic = false;
   int64_t l1_bytes = 32 << 10, l2_bytes = 1 << 20, l3_bytes = 8 << 20;

@@ -95,6 +95,7 @@ constexpr Variable variables[] = {
     {"SARDONYX_POLICY", set_policy},
     {"SARDONYX_EXACT", set_switch<&Settings::exact>},
     {"SARDONYX_DETERMINISTIC", set_switch<&Settings::deterministic>},
+    {"SARDONYX_FAST_MATH", set_switch<&Settings::fast_math>},
     {"SARDONYX_OPTIMIZATION", set_optimization},
     {"SARDONYX_DEVICES", set_text<&Settings::devices>},
     {"SARDONYX_PLACEMENT", set_text<&Settings::placement>},
@@ -146,6 +147,11 @@ const std::vector<SettingDoc>& setting_docs() {
       {"SARDONYX_EXACT", "ONNXX_BACKEND_PROPERTY_EXACT", "0 or 1",
        "1: every sum is over its own products; no Winograd convolutions, whose error is a few times that of direct "
        "sums"},
+      {"SARDONYX_FAST_MATH", "ONNXX_BACKEND_PROPERTY_FAST_MATH", "0 or 1",
+       "1: float32 operands of products and convolutions with constant weights may be rounded to bfloat16, where the "
+       "CPU "
+       "has dot products of it (AVX-512 BF16); sums stay float32. SARDONYX_EXACT and SARDONYX_DETERMINISTIC switch it "
+       "off"},
       {"SARDONYX_DETERMINISTIC", "ONNXX_BACKEND_PROPERTY_DETERMINISTIC", "0 or 1",
        "1: what the CPU computes of a sample of a batch is the same, bit for bit, for every number of threads, size of "
        "the batch and place in it; no vendor library and no Winograd convolutions"},

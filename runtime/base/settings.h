@@ -24,6 +24,7 @@ struct Settings {
   Policy policy = Policy::Auto;            // SARDONYX_POLICY: auto|codegen|library
   bool exact = false;                      // SARDONYX_EXACT=1: sums are direct, no fast convolution algorithms
   bool deterministic = false;              // SARDONYX_DETERMINISTIC=1: a sample's bits depend on that sample alone
+  bool fast_math = false;                  // SARDONYX_FAST_MATH=1: products of F32 may be of bf16
   Optimization optimization = Optimization::LowLatency;  // SARDONYX_OPTIMIZATION: throughput|latency|power|delay
   std::string devices;                                   // SARDONYX_DEVICES: filter and order, e.g. "opencl:1,cpu"
   std::string placement;           // SARDONYX_PLACEMENT: "pattern=device;..." over node names, first match counts

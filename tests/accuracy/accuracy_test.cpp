@@ -33,7 +33,8 @@ a half: other numbers, depths and CPUs give other errors of the same size. Units
 
 Convolutions and products are of normal numbers and weights of deviation sqrt(2 / products), all rows and columns of
 tiles and all edges included. `SARDONYX_EXACT` keeps Winograd's algorithm out. With `SARDONYX_DETERMINISTIC` sums are
-direct and in one order. Trained weights, outliers and the growth of errors through a network are not measured here.
+direct and in one order. Only `SARDONYX_FAST_MATH` lets operands be rounded to bf16. Trained weights, outliers and the
+growth of errors through a network are not measured here.
 )";
 
 std::string text(Measure measure, double value) {

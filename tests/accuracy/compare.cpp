@@ -41,7 +41,9 @@ Tensor run(std::unique_ptr<graph::Graph> graph, const std::vector<Tensor>& input
            const Forced& forced) {
   const ForcedBackend backend(forced);
   const driver::Place place{&backend, &driver::host().front()};
-  const auto program = driver::compile(std::move(graph), std::span(&place, 1), {});
+  driver::CompileOptions options;
+  options.settings.fast_math = forced.fast_math;
+  const auto program = driver::compile(std::move(graph), std::span(&place, 1), options);
   bool used = forced.family.empty();
   for (const auto& group : program->report) used |= group.candidate.rfind(forced.family, 0) == 0;
   require(used, Status::InternalError, "no group of this row runs as ", forced.family);

@@ -40,6 +40,7 @@ using Build = std::function<Value*(Maker&)>;
 struct Forced {
   std::string family;  // "codegen.winograd"; "": whatever is chosen
   backends::Point point = {};
+  bool fast_math = false;  // the setting
 };
 
 // The error of a graph's compiled F32 against its F64. Throws Error when no group runs the forced family.

@@ -8,10 +8,11 @@ namespace sardonyx::accuracy {
 namespace {
 
 // 3 x 3 over images of 21 x 23: whole tiles and those at every edge, of 4 x 4 and of 2 x 2 pixels, padded or not.
-Build convolution(int64_t inputs, int64_t outputs) {
+Build convolution(int64_t inputs, int64_t outputs, int64_t stride = 1) {
   return [=](Maker& m) {
     graph::ConvAttrs attrs;
-    attrs.strides = attrs.dilations = {1, 1};
+    attrs.strides = {stride, stride};
+    attrs.dilations = {1, 1};
     attrs.pads.assign(4, 1);
     Value* x = m.input({1, inputs, 21, 23});
     attrs.dtype = x->type.dtype;
@@ -44,6 +45,8 @@ const Convolution convolutions[] = {
     {"Convolution 3 x 3, oneDNN", {"onednn.conv"}, {4.5e-7, 4.5e-7}},
 };
 
+constexpr const char* fast = "With fast_math: operands rounded to bf16";
+
 struct Product {
   const char* family;
   const char* what;
@@ -56,6 +59,9 @@ const Product products[] = {
     {"Product", "1 x 4096 by constant 4096 x 64", {"codegen.contraction"}, 2.6e-6, product(1, 4096, 64)},
     {"Product", "33 x 768 by 768 x 50", {"codegen.contraction"}, 1.3e-6, product(33, 768, 50, false)},
     {"Product, oneDNN", "64 x 768 by constant 768 x 64", {"onednn.matmul"}, 8e-7, product(64, 768, 64)},
+    {fast, "product, 64 x 768 by constant 768 x 64", {"codegen.contraction", {}, true}, 4e-3, product(64, 768, 64)},
+    {fast, "product, 1 x 4096 by constant 4096 x 64", {"codegen.contraction", {}, true}, 4e-3, product(1, 4096, 64)},
+    {fast, "convolution 3 x 3, 64 channels to 32", {"codegen.window", {}, true}, 4e-3, convolution(64, 32, 2)},
 };
 
 }  // namespace

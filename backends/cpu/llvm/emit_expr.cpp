@@ -17,41 +17,11 @@ using llvm::Intrinsic::ID;
 
 namespace {
 
-int bits_of(DType dtype) { return dtype == DType::Bool ? 1 : int(size_of(dtype)) * 8; }
-
-bool float_dtype(DType dtype) { return is_float(dtype); }
-
-// A float constant that is known not to be NaN.
+// A float that is known not to be NaN.
 bool is_number(const Expr& e) {
   if (e->kind == Kind::Broadcast) return is_number(e->args[0]);
+  if (e->kind == Kind::Load) return e->buffer->number;
   return e->kind == Kind::FloatImm && e->float_value == e->float_value;
-}
-
-bool is_integer_of(const Expr& e, int64_t value) {
-  return e->kind == Kind::Broadcast ? is_integer_of(e->args[0], value) : expr::is_const(e, value);
-}
-
-std::optional<double> float_number(const Expr& e) {
-  if (e->kind == Kind::Broadcast) return float_number(e->args[0]);
-  return e->kind == Kind::FloatImm ? std::optional(e->float_value) : std::nullopt;
-}
-
-// min(max(x, low), high) in any order, the bounds being numbers of a type: x itself may be NaN.
-bool is_clamped_to(const Expr& e, DType dtype) {
-  const int64_t low = is_signed(dtype) ? -(int64_t{1} << (bits_of(dtype) - 1)) : 0;
-  const double bottom = double(low), top = double(low + (int64_t{1} << bits_of(dtype)) - 1);
-  bool below = false, above = false;
-  Expr inner = e;
-  while (inner->kind == Kind::Min || inner->kind == Kind::Max) {
-    const auto left = float_number(inner->args[0]), right = float_number(inner->args[1]);
-    if (!left == !right) return false;
-    const double bound = left ? *left : *right;
-    if (!(bound >= bottom && bound <= top)) return false;
-    (inner->kind == Kind::Min ? above : below) = true;
-    if (below && above) return true;
-    inner = inner->args[left ? 1 : 0];
-  }
-  return false;
 }
 
 }  // namespace
@@ -296,20 +266,20 @@ Emitter::Value* Emitter::emit_fused(const Expr& e) {
 Emitter::Value* Emitter::emit_binary(const Expr& e) {
   const bool sum = e->kind == Kind::Add || e->kind == Kind::Sub;
   const bool of_product = e->args[0]->kind == Kind::Mul || e->args[1]->kind == Kind::Mul;
-  if (sum && of_product && float_dtype(e->type.dtype)) return emit_fused(e);
+  if (sum && of_product && is_float(e->type.dtype)) return emit_fused(e);
   Value* a = value_of(e->args[0]);
   Value* b = value_of(e->args[1]);
   bool index = e->type.dtype == DType::I64;
   switch (e->kind) {
     case Kind::Add:
-      if (float_dtype(e->type.dtype)) return b_.CreateFAdd(a, b);
+      if (is_float(e->type.dtype)) return b_.CreateFAdd(a, b);
       return index ? b_.CreateAdd(a, b) : b_.CreateAdd(a, b);
     case Kind::Sub:
-      if (float_dtype(e->type.dtype)) return b_.CreateFSub(a, b);
+      if (is_float(e->type.dtype)) return b_.CreateFSub(a, b);
       return b_.CreateSub(a, b);
     default:
       if (e->type.dtype == DType::Bool) return b_.CreateAnd(a, b);
-      if (float_dtype(e->type.dtype)) return b_.CreateFMul(a, b);
+      if (is_float(e->type.dtype)) return b_.CreateFMul(a, b);
       return b_.CreateMul(a, b);
   }
 }
@@ -317,7 +287,7 @@ Emitter::Value* Emitter::emit_binary(const Expr& e) {
 Emitter::Value* Emitter::emit_division(const Expr& e) {
   Value* a = value_of(e->args[0]);
   Value* b = value_of(e->args[1]);
-  if (float_dtype(e->type.dtype)) {
+  if (is_float(e->type.dtype)) {
     check(e->kind == Kind::Div, "float remainder was not expanded");
     return b_.CreateFDiv(a, b);
   }
@@ -375,16 +345,16 @@ Emitter::Value* Emitter::emit_compare(const Expr& e) {
   P predicate = P::ICMP_EQ;
   switch (e->kind) {
     case Kind::Eq:
-      predicate = float_dtype(dtype) ? P::FCMP_OEQ : P::ICMP_EQ;
+      predicate = is_float(dtype) ? P::FCMP_OEQ : P::ICMP_EQ;
       break;
     case Kind::Ne:
-      predicate = float_dtype(dtype) ? P::FCMP_UNE : P::ICMP_NE;
+      predicate = is_float(dtype) ? P::FCMP_UNE : P::ICMP_NE;
       break;
     case Kind::Lt:
-      predicate = float_dtype(dtype) ? P::FCMP_OLT : ordered ? P::ICMP_SLT : P::ICMP_ULT;
+      predicate = is_float(dtype) ? P::FCMP_OLT : ordered ? P::ICMP_SLT : P::ICMP_ULT;
       break;
     default:
-      predicate = float_dtype(dtype) ? P::FCMP_OLE : ordered ? P::ICMP_SLE : P::ICMP_ULE;
+      predicate = is_float(dtype) ? P::FCMP_OLE : ordered ? P::ICMP_SLE : P::ICMP_ULE;
       break;
   }
   return b_.CreateCmp(predicate, a, b);
@@ -395,7 +365,7 @@ Emitter::Value* Emitter::emit_min_max(const Expr& e) {
   Value* b = value_of(e->args[1]);
   bool minimum = e->kind == Kind::Min;
   DType dtype = e->type.dtype;
-  if (!float_dtype(dtype)) {
+  if (!is_float(dtype)) {
     using P = llvm::CmpInst::Predicate;
     P less = is_signed(dtype) ? P::ICMP_SLT : P::ICMP_ULT;
     return minimum ? b_.CreateSelect(b_.CreateICmp(less, a, b), a, b)
@@ -431,92 +401,12 @@ Emitter::Value* Emitter::emit_select(const Expr& e) {
   return b_.CreateSelect(condition, a, b);
 }
 
-Emitter::Value* Emitter::f32_from_bf16(Value* bits) {
-  auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(bits->getType());
-  expr::Type like{DType::F32, vector ? int(vector->getNumElements()) : 1};
-  Value* wide = b_.CreateShl(b_.CreateZExt(bits, int_type(like, 32)), 16);
-  return b_.CreateBitCast(wide, register_type(like));
-}
-
-Emitter::Value* Emitter::bf16_from_f32(Value* v) {
-  auto* vector = llvm::dyn_cast<llvm::FixedVectorType>(v->getType());
-  expr::Type like{DType::F32, vector ? int(vector->getNumElements()) : 1};
-  llvm::Type* i32 = int_type(like, 32);
-  auto constant = [&](uint64_t x) { return llvm::ConstantInt::get(i32, x); };
-  Value* bits = b_.CreateBitCast(v, i32);
-  Value* odd = b_.CreateAnd(b_.CreateLShr(bits, 16), constant(1));
-  Value* rounded = b_.CreateAdd(bits, b_.CreateAdd(odd, constant(0x7fff)));
-  Value* quiet = b_.CreateOr(bits, constant(0x400000));
-  Value* result = b_.CreateSelect(b_.CreateFCmpUNO(v, v), quiet, rounded);
-  return b_.CreateTrunc(b_.CreateLShr(result, 16), int_type(like, 16));
-}
-
-// F32 of the sign-extended nibble that `e` shifts up and down again, sixteen lanes at once: a look-up by the low four
-// bits of each lane. Null when `e` is something else or the machine has no such look-up.
-Emitter::Value* Emitter::nibble_to_f32(const Expr& e) {
-  const auto shifts = [](const Expr& x, Function function) { return x->kind == Kind::Call && x->function == function; };
-  const expr::Type type{DType::I32, 16};
-  if (target_.vector_bytes < 64 || e->type != type || !shifts(e, Function::ShiftRight)) return nullptr;
-  const Expr& up = e->args[0];
-  if (!shifts(up, Function::ShiftLeft) || !is_integer_of(e->args[1], 28)) return nullptr;
-  llvm::SmallVector<llvm::Constant*> numbers;
-  for (int i = 0; i < 16; ++i) numbers.push_back(llvm::ConstantFP::get(b_.getFloatTy(), i < 8 ? i : i - 16));
-  Value* amount = value_of(up->args[1]);
-  if (!llvm::isa<llvm::Constant>(amount)) return nullptr;
-  Value* down = b_.CreateSub(llvm::ConstantInt::get(amount->getType(), 28), amount);
-  Value* lowest = b_.CreateLShr(value_of(up->args[0]), down);
-  return b_.CreateIntrinsic(llvm::Intrinsic::x86_avx512_permvar_sf_512, {},
-                            {llvm::ConstantVector::get(numbers), lowest});
-}
-
-Emitter::Value* Emitter::emit_cast(const Expr& e) {
-  if (e->type.dtype == DType::F32)
-    if (Value* number = nibble_to_f32(e->args[0])) return number;
-  Value* v = value_of(e->args[0]);
-  const expr::Type from = e->args[0]->type;
-  const bool bytes = is_integer(e->type.dtype) && bits_of(e->type.dtype) <= 16;
-  if (from.lanes == 1 || from.dtype != DType::F32 || !bytes || !is_clamped_to(e->args[0], e->type.dtype))
-    return convert(v, from, e->type);
-  // A number of the type or NaN, which becomes 0: no saturation.
-  Value* number = b_.CreateSelect(b_.CreateFCmpORD(v, v), v, llvm::Constant::getNullValue(v->getType()));
-  return b_.CreateTrunc(b_.CreateFPToSI(number, int_type(from, 32)), register_type(e->type));
-}
-
-Emitter::Value* Emitter::convert(Value* v, expr::Type from, expr::Type to) {
-  if (from.dtype == to.dtype) return v;
-  expr::Type f32{DType::F32, from.lanes};
-  if (from.dtype == DType::BF16) return convert(f32_from_bf16(v), f32, to);
-  if (to.dtype == DType::BF16) return bf16_from_f32(convert(v, from, f32));
-  if (from.dtype == DType::F16 && to.dtype != DType::F32) {
-    return convert(b_.CreateFPExt(v, register_type(f32)), f32, to);
-  }
-  if (to.dtype == DType::F16 && from.dtype != DType::F32) {
-    return b_.CreateFPTrunc(convert(v, from, f32), register_type(to));
-  }
-  llvm::Type* type = register_type(to);
-  bool from_float = float_dtype(from.dtype), to_float = float_dtype(to.dtype);
-  if (to.dtype == DType::Bool) {
-    Value* zero = llvm::Constant::getNullValue(v->getType());
-    return from_float ? b_.CreateFCmpUNE(v, zero) : b_.CreateICmpNE(v, zero);
-  }
-  if (from_float && to_float) return b_.CreateFPCast(v, type);
-  if (from_float && from.lanes > 1 && bits_of(to.dtype) <= 16) {
-    // Vectors of bytes would be saturated one by one: I32 first.
-    llvm::Type* wide = int_type(from, 32);
-    Value* number = b_.CreateIntrinsic(llvm::Intrinsic::fptosi_sat, {wide, v->getType()}, {v});
-    const int64_t low = is_signed(to.dtype) ? -(int64_t{1} << (bits_of(to.dtype) - 1)) : 0;
-    const int64_t high = low + (int64_t{1} << bits_of(to.dtype)) - 1;
-    number = b_.CreateBinaryIntrinsic(llvm::Intrinsic::smax, number, llvm::ConstantInt::get(wide, uint64_t(low), true));
-    number =
-        b_.CreateBinaryIntrinsic(llvm::Intrinsic::smin, number, llvm::ConstantInt::get(wide, uint64_t(high), true));
-    return b_.CreateTrunc(number, type);
-  }
-  if (from_float) {
-    ID id = is_signed(to.dtype) ? llvm::Intrinsic::fptosi_sat : llvm::Intrinsic::fptoui_sat;
-    return b_.CreateIntrinsic(id, {type, v->getType()}, {v});
-  }
-  if (to_float) return is_signed(from.dtype) ? b_.CreateSIToFP(v, type) : b_.CreateUIToFP(v, type);
-  return b_.CreateIntCast(v, type, is_signed(from.dtype));
+// Out of all loops, but not out of the epilogue of a sum, whose accumulators need the registers.
+Emitter::Value* Emitter::load_number(const BufferPtr& buffer) {
+  auto* number = b_.CreateAlignedLoad(memory_type({buffer->dtype, 1}), pointers_.at(buffer.get()),
+                                      llvm::Align(element_align(buffer->dtype)));
+  if (accumulators_ == 0) number->setMetadata(llvm::LLVMContext::MD_invariant_load, llvm::MDNode::get(context_, {}));
+  return with_alias(number, buffer);
 }
 
 Emitter::Value* Emitter::emit_load(const Expr& e) {
@@ -525,6 +415,7 @@ Emitter::Value* Emitter::emit_load(const Expr& e) {
   int lanes = e->type.lanes;
   llvm::Align align(element_align(e->buffer->dtype));
   expr::Type type{e->buffer->dtype, lanes};
+  if (e->buffer->number) return splat(load_number(e->buffer), lanes);
   // Registers never fault, and a masked access would keep them in memory.
   bool guarded = guard_ && e->buffer->scope != expr::Buffer::Scope::Register;
   if (lanes == 1) {
@@ -615,7 +506,7 @@ Emitter::Value* Emitter::emit_scale(const Expr& e, Value* a, Value* b) {
 }
 
 Emitter::Value* Emitter::emit_reduce(const Expr& e, Value* a) {
-  bool is_f = float_dtype(e->type.dtype);
+  bool is_f = is_float(e->type.dtype);
   llvm::Type* scalar = register_type(e->type);
   switch (e->function) {
     case Function::ReduceAdd: {
@@ -653,7 +544,7 @@ Emitter::Value* Emitter::emit_call(const Expr& e) {
   for (const Expr& a : e->args) args.push_back(value_of(a));
   DType dtype = e->args[0]->type.dtype;
   llvm::Type* type = args[0]->getType();
-  bool is_f = float_dtype(dtype);
+  bool is_f = is_float(dtype);
   auto unary = [&](ID id) { return b_.CreateUnaryIntrinsic(id, args[0]); };
   switch (e->function) {
     case Function::Abs:
@@ -681,6 +572,15 @@ Emitter::Value* Emitter::emit_call(const Expr& e) {
                     : lanes == 8 ? llvm::Intrinsic::x86_avx512_vpdpbusd_256
                                  : llvm::Intrinsic::x86_avx512_vpdpbusd_128;
       return b_.CreateIntrinsic(id, {}, {args[0], args[1], args[2]});
+    }
+    case Function::Dot2: {
+      const int lanes = e->type.lanes;
+      check(lanes == 16 || lanes == 8 || lanes == 4, "a dot product of bf16 in ", lanes, " lanes");
+      const ID id = lanes == 16  ? llvm::Intrinsic::x86_avx512bf16_dpbf16ps_512
+                    : lanes == 8 ? llvm::Intrinsic::x86_avx512bf16_dpbf16ps_256
+                                 : llvm::Intrinsic::x86_avx512bf16_dpbf16ps_128;
+      llvm::Type* pairs = llvm::FixedVectorType::get(b_.getBFloatTy(), unsigned(2 * lanes));
+      return b_.CreateIntrinsic(id, {}, {args[0], b_.CreateBitCast(args[1], pairs), b_.CreateBitCast(args[2], pairs)});
     }
     case Function::Bits:
       return b_.CreateBitCast(args[0], register_type(e->type));

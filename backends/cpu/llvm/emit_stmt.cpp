@@ -150,7 +150,10 @@ void Emitter::emit(const Stmt& stmt) {
         slot->setAlignment(llvm::Align(64));
         pointers_[stmt->buffer.get()] = slot;
       }
+      const bool registers = stmt->buffer->scope == Buffer::Scope::Register;
+      accumulators_ += registers;
       emit(stmt->body[0]);
+      accumulators_ -= registers;
       return;
     }
     case StmtKind::Prefetch: {

@@ -14,6 +14,8 @@
 
 namespace sardonyx::cpu {
 
+inline int bits_of(DType dtype) { return dtype == DType::Bool ? 1 : int(size_of(dtype)) * 8; }
+
 class Emitter {
  public:
   // Emits `kernel` as external function `symbol` of the module.
@@ -50,12 +52,14 @@ class Emitter {
   Value* emit_select(const Expr& e);
   Value* emit_cast(const Expr& e);
   Value* emit_load(const Expr& e);
+  Value* load_number(const expr::BufferPtr& buffer);
   Value* every_second(const expr::BufferPtr& buffer, Value* at, Value* mask, expr::Type type);
   Value* emit_call(const Expr& e);
   Value* emit_scale(const Expr& e, Value* a, Value* b);
   Value* emit_reduce(const Expr& e, Value* a);
   Value* convert(Value* v, expr::Type from, expr::Type to);
   Value* nibble_to_f32(const Expr& e);
+  Value* saturated_u8(const Expr& e);
   Value* f32_from_bf16(Value* bits);
   Value* bf16_from_f32(Value* v);
 
@@ -107,6 +111,7 @@ class Emitter {
   std::vector<const expr::Variable*> unrolled_vars_;
   std::unordered_map<const expr::Node*, bool> unrolled_;  // under unrolled_vars_
   std::unordered_map<const expr::Node*, bool> loads_;
+  int accumulators_ = 0;  // allocations of registers around what is emitted
   Value* scratch_ = nullptr;
   Value* dummy_ = nullptr;  // 64 readable bytes for loads whose guard is false
   Value* guard_ = nullptr;  // i1 or a vector of i1; null: all active

@@ -44,6 +44,7 @@ backends::Target probe() {
   target.vector_bytes = wide ? 64 : has("avx2") && has("fma") ? 32 : 16;
   target.vector_registers = wide ? 32 : 16;
   target.byte_products = wide ? has("avx512vnni") : target.vector_bytes == 32 && has("avxvnni");
+  target.bf16_products = wide && has("avx512bf16");
   target.l1_bytes = cache_bytes(1, target.l1_bytes);
   target.l2_bytes = cache_bytes(2, target.l2_bytes);
   target.l3_bytes = cache_bytes(3, target.l3_bytes);

@@ -46,6 +46,10 @@ extern "C" {
 /* 1: every sum is over its own products, in some order; convolutions by Winograd's algorithm, whose error is a few
  * times that of direct sums, are not used. 0 (default) or 1 (SARDONYX_EXACT). */
 #define ONNXX_BACKEND_PROPERTY_EXACT (((uint64_t)1) << 41)
+/* 1: float32 operands of products and convolutions with constant weights may be rounded to bfloat16 where the device has
+ * dot products of it; sums stay float32. ONNXX_BACKEND_PROPERTY_EXACT and ONNXX_BACKEND_PROPERTY_DETERMINISTIC switch it
+ * off. 0 (default) or 1 (SARDONYX_FAST_MATH). */
+#define ONNXX_BACKEND_PROPERTY_FAST_MATH (((uint64_t)1) << 42)
 /* 1: what the CPU computes of a sample of a batch is the same, bit for bit, for every number of threads, size of the
  * batch and place in it. Neither the vendor's library nor Winograd's algorithm is used. 0 (default) or 1
  * (SARDONYX_DETERMINISTIC). */

@@ -2,6 +2,8 @@
 // outputs that are inputs, constants, duplicates or views; dims known only at run time; dims that must agree.
 #include "tests/compiler/driver/run_graph.h"
 
+#include <set>
+
 #include "compiler/graph/builder.h"
 #include "compiler/ops/lowering.h"
 
@@ -140,6 +142,83 @@ TEST(Compile, RunTimeDims) {
   const std::vector<Tensor> actual = run_program(program, inputs, {expected[0].dims(), expected[1].dims()});
   EXPECT_EQ(difference(actual[0], expected[0], 0), "");
   EXPECT_EQ(difference(actual[1], expected[1], 0), "");
+}
+
+size_t distinct_kernels(const runtime::Program& program) {
+  std::set<const runtime::Kernel*> kernels;
+  for (const auto& step : program.main.steps)
+    if (step.op == runtime::Step::Op::Launch) kernels.insert(step.kernel.get());
+  return kernels.size();
+}
+
+// round(value * scale) between the bounds, less zero: as codes that are quantized and dequantized.
+Value* rounded(Builder& b, Value* value, double scale, double zero) {
+  const auto number = [&](double x) { return b.scalar(DType::F32, x); };
+  Value* steps = b.unary(graph::UnaryFunction::Round, b.mul(value, number(scale)));
+  return b.mul(b.minimum(b.maximum(steps, number(-zero)), number(255 - zero)), number(1 / scale));
+}
+
+TEST(Compile, MapsThatDifferInNumbersShareCode) {
+  Graph graph;
+  Builder b(graph);
+  Value* x = graph.body().add_parameter({DType::F32, {5, 37}, {}}, "x");
+  Value* codes = graph.body().add_parameter({DType::I32, {5, 37}, {}}, "codes");
+  const auto centered = [&](double zero) { return b.sub(codes, b.scalar(DType::I32, zero)); };
+  graph.set_outputs({rounded(b, x, 30, 3), rounded(b, x, 77, 13), centered(3), centered(100)}, {"a", "b", "c", "d"});
+  EXPECT_EQ(distinct_kernels(*compile_copy(graph)), 2u);
+  std::vector<Tensor> inputs = inputs_of(graph);
+  const double special[] = {NAN, INFINITY, -INFINITY, 0, -0.0, 1e30, 0.05};
+  for (size_t i = 0; i < std::size(special); ++i) inputs[0].set_double(int64_t(i) * 17, special[i]);
+  expect_compiled_equals_interpreted(graph, inputs, Policy::Codegen, 0);
+}
+
+TEST(Compile, ProductsThatDifferInNumbersShareCode) {
+  Graph graph;
+  Builder b(graph);
+  Value* x = graph.body().add_parameter({DType::F32, {graph.symbol("n"), 64}, {}}, "x");
+  const auto product = [&](double scale, double zero, uint64_t seed) {
+    return rounded(b, b.matmul(x, b.constant(random_tensor(DType::F32, {64, 48}, seed))), scale, zero);
+  };
+  graph.set_outputs({product(30, 3, 1), product(77, 13, 2), product(11, 3, 3)}, {"a", "b", "c"});
+  EXPECT_EQ(distinct_kernels(*compile_copy(graph, Policy::Codegen)), 1u);
+  for (int64_t rows : {0, 1, 5, 40}) {  // a step of a quantum where sums of another order round otherwise
+    SCOPED_TRACE(rows);
+    expect_compiled_equals_interpreted(graph, inputs_of(graph, rows), Policy::Codegen, 0.05);
+  }
+}
+
+// The instructions that round and saturate at once, at every bound.
+TEST(Compile, QuantizesWhateverIsGiven) {
+  for (double zero : {0.0, 3.0, 128.0, 255.0, 2.5, -1.0})
+    for (bool round : {true, false}) {
+      SCOPED_TRACE(str("zero point ", zero, round ? ", rounded" : ""));
+      Graph graph;
+      Builder b(graph);
+      Value* x = graph.body().add_parameter({DType::F32, {6, 70}, {}}, "x");
+      const auto number = [&](double value) { return b.scalar(DType::F32, value); };
+      Value* y = b.add(round ? b.unary(graph::UnaryFunction::Round, x) : x, number(zero));
+      y = b.minimum(b.maximum(y, number(0)), number(255));
+      graph.set_outputs({b.cast(y, DType::U8)}, {"y"});
+      std::vector<Tensor> inputs = {random_tensor(DType::F32, {6, 70}, 1, -300, 300)};
+      const double special[] = {NAN,   INFINITY, -INFINITY, 0,      -0.0,   0.5,        -0.5,  1.5,
+                                2.5,   254.5,    255.5,     255,    256,    2147483520, 2.2e9, -3e9,
+                                4.3e9, 1e30,     -1e30,     -128.5, 127.5,  -2.5,       -3.49, -3.5,
+                                -3.51, 252.5,    252.49,    1e-30,  -1e-30, 16777217,   -255.5};
+      for (size_t i = 0; i < std::size(special); ++i) inputs[0].set_double(int64_t(i) * 13, special[i]);
+      expect_compiled_equals_interpreted(graph, inputs, Policy::Codegen, 0);
+    }
+}
+
+// Code is better for knowing these.
+TEST(Compile, SpecialNumbersStayInCode) {
+  Graph graph;
+  Builder b(graph);
+  Value* x = graph.body().add_parameter({DType::F32, {5, 37}, {}}, "x");
+  std::vector<Value*> results;
+  for (double divisor : {3.0, 4.0, 0.5, 0.0}) results.push_back(b.div(x, b.scalar(DType::F32, divisor)));
+  graph.set_outputs(results, {"a", "b", "c", "d"});
+  EXPECT_EQ(distinct_kernels(*compile_copy(graph)), 4u);
+  expect_compiled_equals_interpreted(graph, inputs_of(graph), Policy::Codegen, 0);
 }
 
 // Operands of `build` have the dims [n, 3, k] and [m, 3, l]; every pair of extents runs on one program.

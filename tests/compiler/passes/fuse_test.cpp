@@ -1,4 +1,5 @@
-// Fusion: what ends up in one group, and that groups have one anchor, one leaving value and no path out and back in.
+// Fusion: what ends up in one group, and that groups have one anchor, one leaving value (beside its copy in
+// bf16) and no path out and back in.
 #include "compiler/graph/builder.h"
 #include "tests/compiler/passes/run_pass.h"
 
@@ -161,6 +162,16 @@ TEST_F(Fuse, OneAnchorPerGroup) {
   Value* x = input({4, 16});
   EXPECT_EQ(fused({b.softmax(b.matmul(b.softmax(x, -1), weights({16, 16})), -1)}),
             (Groups{"softmax", "matmul", "softmax"}));
+}
+
+TEST_F(Fuse, AValueAndItsCopyInBf16LeaveOneGroup) {
+  Value* y = relu(conv(input({1, 16, 4, 4}), 16));
+  EXPECT_EQ(fused({y, b.cast(y, DType::BF16)}).size(), 1u);
+}
+
+TEST_F(Fuse, OtherCopiesAreGroupsOfTheirOwn) {
+  Value* y = relu(conv(input({1, 16, 4, 4}), 16));
+  EXPECT_EQ(fused({y, b.cast(y, DType::F16)}).size(), 2u);
 }
 
 TEST_F(Fuse, OpaqueNodesStandAlone) {
