@@ -122,14 +122,20 @@ BufferPtr make_buffer(const std::string& name, DType dtype, std::vector<Expr> di
   return buffer;
 }
 
-std::vector<Expr> loads_of(const Expr& e, const expr::Buffer* buffer) {
-  std::vector<Expr> loads;
+std::vector<Expr> distinct_nodes(const Expr& e, Kind kind) {
+  std::vector<Expr> found;
   std::unordered_set<const expr::Node*> seen;
   expr::visit(e, [&](const Expr& x) {
     if (!seen.insert(x.get()).second) return false;
-    if (x->kind == Kind::Load && (!buffer || x->buffer.get() == buffer)) loads.push_back(x);
+    if (x->kind == kind) found.push_back(x);
     return true;
   });
+  return found;
+}
+
+std::vector<Expr> loads_of(const Expr& e, const expr::Buffer* buffer) {
+  std::vector<Expr> loads = distinct_nodes(e, Kind::Load);
+  if (buffer) std::erase_if(loads, [&](const Expr& load) { return load->buffer.get() != buffer; });
   return loads;
 }
 

@@ -35,6 +35,8 @@ VarPtr loop_var(const std::string& name, const Expr& extent);
 std::optional<int64_t> constant(const Expr& extent);
 bool is_output(const Program& program, const BufferPtr& buffer);
 BufferPtr make_buffer(const std::string& name, DType dtype, std::vector<Expr> dims, expr::Buffer::Scope scope);
+// The distinct nodes of a kind in `e`.
+std::vector<Expr> distinct_nodes(const Expr& e, expr::Kind kind);
 // The distinct loads in `e`, of `buffer` if given.
 std::vector<Expr> loads_of(const Expr& e, const expr::Buffer* buffer = nullptr);
 

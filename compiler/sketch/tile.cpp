@@ -1,7 +1,6 @@
 #include "compiler/sketch/tile.h"
 
 #include <algorithm>
-#include <unordered_set>
 
 #include "compiler/sketch/narrow_weights.h"
 #include "compiler/sketch/pack.h"
@@ -18,17 +17,6 @@ using tensor::ForKind;
 using tensor::Index;
 
 namespace {
-
-std::vector<Expr> distinct_nodes(const Expr& e, Kind kind) {
-  std::vector<Expr> found;
-  std::unordered_set<const expr::Node*> seen;
-  expr::visit(e, [&](const Expr& x) {
-    if (!seen.insert(x.get()).second) return false;
-    if (x->kind == kind) found.push_back(x);
-    return true;
-  });
-  return found;
-}
 
 constexpr double streaming = 4;           // how much faster panels come than Target's guess of memory
 constexpr int64_t rows_at_the_end = 4;    // of tiles behind the last whole one, when the rows are counted at run time
@@ -73,7 +61,7 @@ class TileBuilder {
     q_ = loop_var("q", width_);
     tile_.narrow ? pack_narrow_weights() : pack_operands();
     body_ = tensor::substitute_shared(body_, {{vector_.var.get(), Expr(panel_) * width_ + Expr(q_)}});
-    order_ = inside_ ? inner_order() : tile_order(traffic(), target_);
+    order_ = inside_ ? inner_order(traffic(), target_) : tile_order(traffic(), target_);
     Stmt all = all_panels();
     for (size_t i = run_time_panels_.size(); i-- > 0;) {
       all = tensor::make_allocate(run_time_panels_[i].buffer, tensor::make_block({run_time_panels_[i].fill, all}));
@@ -706,13 +694,6 @@ class TileBuilder {
   }
 
   bool panels_outermost() const { return order_.panels == TileOrder::Panels::First; }
-
-  // Inside a larger kernel the panels are outermost; where they fill much of L2, the next one is prefetched.
-  TileOrder inner_order() const {
-    TileOrder order;
-    if (traffic().weights > double(target_.l2_bytes) / 8) order.panels = TileOrder::Panels::First;
-    return order;
-  }
 
   TileTraffic traffic() const {
     TileTraffic result;
