@@ -136,7 +136,7 @@ std::vector<Expr> distinct_nodes(const Expr& e, Kind kind) {
 
 std::vector<Expr> loads_of(const Expr& e, const expr::Buffer* buffer) {
   std::vector<Expr> loads = distinct_nodes(e, Kind::Load);
-  std::erase_if(loads, [&](const Expr& load) { return buffer && load->buffer.get() != buffer; });
+  if (buffer) std::erase_if(loads, [&](const Expr& load) { return load->buffer.get() != buffer; });
   return loads;
 }
 

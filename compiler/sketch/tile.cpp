@@ -62,7 +62,7 @@ class TileBuilder {
     q_ = loop_var("q", width_);
     tile_.narrow ? pack_narrow_weights() : pack_operands();
     body_ = tensor::substitute_shared(body_, {{vector_.var.get(), Expr(panel_) * width_ + Expr(q_)}});
-    order_ = inside_ ? inner_order() : tile_order(traffic(), target_);
+    order_ = inside_ ? inner_order(traffic(), target_) : tile_order(traffic(), target_);
     Stmt all = all_panels();
     for (size_t i = run_time_panels_.size(); i-- > 0;) {
       all = tensor::make_allocate(run_time_panels_[i].buffer, tensor::make_block({run_time_panels_[i].fill, all}));
@@ -695,13 +695,6 @@ class TileBuilder {
   }
 
   bool panels_outermost() const { return order_.panels == TileOrder::Panels::First; }
-
-  // Inside a larger kernel the panels are outermost; where they fill much of L2, the next one is prefetched.
-  TileOrder inner_order() const {
-    TileOrder order;
-    if (traffic().weights > double(target_.l2_bytes) / 8) order.panels = TileOrder::Panels::First;
-    return order;
-  }
 
   TileTraffic traffic() const {
     TileTraffic result;

@@ -36,6 +36,12 @@ TileOrder tile_order(const TileTraffic& traffic, const tensor::Target& target) {
   return order;
 }
 
+TileOrder inner_order(const TileTraffic& traffic, const tensor::Target& target) {
+  TileOrder order;
+  if (traffic.weights > double(target.l2_bytes) / 8) order.panels = TileOrder::Panels::First;
+  return order;
+}
+
 std::vector<Axis> tile_grid(const TileOrder& order, const TileAxes& axes) {
   std::vector<Axis> all;
   const auto append = [&](const std::vector<Axis>& more, bool steps) {

@@ -29,6 +29,9 @@ struct TileTraffic {
   bool widened = false;      // panels are made once per grid index
 };
 TileOrder tile_order(const TileTraffic& traffic, const tensor::Target& target);
+// Of loops inside a larger kernel, whose panels are outermost: First where they fill much of L2, so that the next one
+// is prefetched.
+TileOrder inner_order(const TileTraffic& traffic, const tensor::Target& target);
 
 // The axes of the grid, outermost first; those of one point are left out. `outer` are the axes that are neither rows
 // nor vectors, `steps` those of them along which weights differ.

@@ -27,9 +27,12 @@ class Fuse : public testing::Test {
     attrs.pads = std::vector<Expr>(4, Expr(0));
     return b.conv(x, weights({out, *expr::as_int(x->type.dims[1]), 1, 1}), attrs);
   }
-  Value* depthwise(Value* x) {
+  Value* depthwise(Value* x, int64_t dilation = 1) {
     const int64_t channels = *expr::as_int(x->type.dims[1]);
-    return b.conv(x, weights({channels, 1, 3, 3}), driver::same_size(channels));
+    graph::ConvAttrs attrs = driver::same_size(channels);
+    attrs.dilations = {dilation, dilation};
+    attrs.pads = std::vector<Expr>(4, Expr(dilation));
+    return b.conv(x, weights({channels, 1, 3, 3}), attrs);
   }
   Value* relu(Value* x) { return b.maximum(x, b.scalar(DType::F32, 0)); }
   Value* sigmoid(Value* x) { return b.unary(graph::UnaryFunction::Sigmoid, x); }
@@ -90,6 +93,10 @@ TEST_F(Fuse, InvertedResidualBlocksWhoseWindowOthersReadStayApart) {
 
 TEST_F(Fuse, InvertedResidualBlocksOfFewPixelsStayApart) {
   EXPECT_EQ(fused({conv(depthwise(conv(input({1, 16, 7, 7}), 64)), 16)}), (Groups{"conv", "conv", "conv"}));
+}
+
+TEST_F(Fuse, InvertedResidualBlocksWithAWideWindowStayApart) {
+  EXPECT_EQ(fused({conv(depthwise(conv(input({1, 16, 30, 30}), 64), 8), 16)}), (Groups{"conv", "conv", "conv"}));
 }
 
 TEST_F(Fuse, InvertedResidualBlocksWithWhatIsNoMapPerChannelStayApart) {
