@@ -2,11 +2,12 @@
 // the vendor's library, over the same values. Prints a table, or JSON lines with --json.
 //
 //   bench_kernels conv:64,64,56,3 conv:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] product:128,3072,768 rows:128,3072,768 ...
-//                 softmax:ROWS,COLUMNS norm:ROWS,COLUMNS gelu:ROWS,COLUMNS
+//                 softmax:ROWS,COLUMNS norm:ROWS,COLUMNS gelu:ROWS,COLUMNS attention:HEADS,ROWS,KEYS,DEPTH
 //                 [--cold] [--json] [--only TEXT] [--cheapest N]
 //
 // `rows` is a product whose number of rows only the run knows.
-// `conv8` and `product8` are on codes of 8 bits, quantized again.
+// `conv8` and `product8` are on codes of 8 bits, quantized again; `product_i4`, `product_i8` and `product_bf16` are of
+// float32 by such weights.
 // `norm` is the layer norm of a sum of two tensors. Of softmax, norm and gelu every element counts as one operation.
 //
 // --cold cycles through copies of the weights that no cache holds together, as a whole network does. A figure is the
@@ -93,7 +94,13 @@ graph::Value* add_convolution(Layer& layer, const std::vector<int64_t>& n) {
 Tensor random_codes(DType dtype, Dims dims) {
   Tensor tensor(dtype, std::move(dims));
   std::mt19937 random(1);
-  for (int64_t i = 0; i < tensor.count(); ++i) tensor.raw()[i] = uint8_t(random());
+  std::uniform_real_distribution<double> real(-1, 1);
+  for (int64_t i = 0; i < tensor.count(); ++i) {
+    if (is_float(dtype))
+      tensor.set_double(i, real(random));
+    else
+      tensor.raw()[i] = uint8_t(extend_element(int64_t(random() & 255), dtype));
+  }
   return tensor;
 }
 
@@ -175,20 +182,66 @@ graph::Value* add_gelu(Layer& layer, const std::vector<int64_t>& n) {
   return b.mul(b.mul(x, b.scalar_like(x, 0.5)), b.add(erf, b.scalar_like(x, 1)));
 }
 
+// Attention with a mask per key, over slices of one projection [KEYS, 3 * HEADS * DEPTH]; the queries are its last
+// rows.
+graph::Value* add_attention(Layer& layer, const std::vector<int64_t>& n) {
+  const int64_t heads = n.at(0), rows = n.at(1), keys = n.at(2), depth = n.at(3), width = heads * depth;
+  graph::Builder b(*layer.graph);
+  graph::Value* x = layer.graph->body().add_parameter({DType::F32, {1, keys, 3 * width}, {}}, "x");
+  graph::Value* mask = layer.graph->body().add_parameter({DType::F32, {1, 1, 1, keys}, {}}, "mask");
+  const auto part = [&](int64_t number, int64_t length) {
+    graph::Value* slice = b.slice_axis(b.slice_axis(x, 2, number * width, width), 1, keys - length, length);
+    return b.transpose(b.reshape(slice, {1, length, heads, depth}), {0, 2, 1, 3});
+  };
+  graph::Value* scores = b.matmul(part(0, rows), b.transpose(part(1, keys), {0, 1, 3, 2}));
+  scores = b.add(b.mul(scores, b.scalar_like(scores, 1 / std::sqrt(double(depth)))), mask);
+  graph::Value* y = b.matmul(b.softmax(scores, 3), part(2, keys));
+  layer.flops = 4.0 * double(heads * rows * keys * depth);
+  return b.reshape(b.transpose(y, {0, 2, 1, 3}), {1, rows, width});
+}
+
+// A product by weights of few bits: codes with a scale per column, or per block of 32 where they have 4 bits.
+template <DType dtype>
+graph::Value* add_narrow_product(Layer& layer, const std::vector<int64_t>& n) {
+  const int64_t m = n.at(0), columns = n.at(1), k = n.at(2), block = 32;
+  graph::Builder b(*layer.graph);
+  graph::Value* x = layer.graph->body().add_parameter({DType::F32, {m, k}, {}}, "x");
+  graph::Value* w = b.constant(random_codes(dtype, {k, columns}));
+  if (is_float(dtype)) {
+    w = b.cast(w, DType::F32);
+  } else {
+    w = b.cast(b.cast(w, DType::I32), DType::F32);
+    graph::Value* scale = b.constant(random_tensor({dtype == DType::I4 ? (k + block - 1) / block : 1, columns}));
+    if (dtype == DType::I4) scale = b.gather(scale, b.div(b.iota(DType::I64, {k}, 0), b.ints({block})), 0);
+    w = b.mul(w, scale);
+  }
+  layer.flops = 2.0 * double(m * columns * k);
+  return b.add(b.matmul(x, w), b.constant(random_tensor({columns})));
+}
+
 Layer make_layer(const std::string& text) {
   Layer layer;
   layer.name = text;
   layer.graph = std::make_unique<graph::Graph>();
   const size_t colon = text.find(':');
   const std::string kind = text.substr(0, colon);
-  const std::map<std::string, decltype(&add_convolution)> kinds = {
-      {"conv", add_convolution},   {"conv8", add_convolution8}, {"product", add_product<false>},
-      {"gelu", add_gelu},          {"norm", add_norm},          {"product8", add_product8},
-      {"rows", add_product<true>}, {"softmax", add_softmax}};
+  const std::map<std::string, decltype(&add_convolution)> kinds = {{"conv", add_convolution},
+                                                                   {"conv8", add_convolution8},
+                                                                   {"product", add_product<false>},
+                                                                   {"gelu", add_gelu},
+                                                                   {"norm", add_norm},
+                                                                   {"product8", add_product8},
+                                                                   {"rows", add_product<true>},
+                                                                   {"softmax", add_softmax},
+                                                                   {"attention", add_attention},
+                                                                   {"product_i4", add_narrow_product<DType::I4>},
+                                                                   {"product_i8", add_narrow_product<DType::I8>},
+                                                                   {"product_bf16", add_narrow_product<DType::BF16>}};
   const auto add = kinds.find(kind);
-  require(colon != std::string::npos && add != kinds.end(), Status::InvalidName, "'", text,
-          "' is no conv[8]:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]], product[8]:M,N,K, rows:M,N,K, softmax:M,N, norm:M,N or "
-          "gelu:M,N");
+  require(
+      colon != std::string::npos && add != kinds.end(), Status::InvalidName, "'", text,
+      "' is no conv[8]:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]], product[8|_i4|_i8|_bf16]:M,N,K, rows:M,N,K, softmax:M,N, "
+      "norm:M,N, gelu:M,N or attention:HEADS,ROWS,KEYS,DEPTH");
   layer.graph->set_outputs({add->second(layer, numbers(text.substr(colon + 1)))}, {"y"});
   passes::PassContext context;
   passes::run_passes(*layer.graph, passes::pipeline(), context);
@@ -369,7 +422,8 @@ int main(int argc, char** argv) {
   sardonyx::bench::Options options;
   app.add_option(
          "layers", layers,
-         "conv[8]:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] product[8]:M,N,K rows:M,N,K softmax:M,N norm:M,N gelu:M,N")
+         "conv[8]:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] product[8|_i4|_i8|_bf16]:M,N,K rows:M,N,K softmax:M,N norm:M,N "
+         "gelu:M,N attention:HEADS,ROWS,KEYS,DEPTH")
       ->required();
   app.add_option("--only", options.only, "candidates whose family and point contain this text");
   app.add_option("--cheapest", options.cheapest, "so many candidates, by estimate; 0: all");

@@ -101,17 +101,20 @@ def attention(text):
     for length, time in re.findall(r"^S=(\d+)\s+.*?\s([\d.]+) us", text, re.M):
         times[length] = min(float(time), times.get(length, float("inf")))
     for length, time in times.items():
-        yield Row(f"attention 12 heads, {length}", f"attention:12,{length},64"), time
+        yield Row(f"attention 12 heads, {length}", f"attention:12,{length},{length},64", "attention"), time
 
 
 def decode(text):
-    """Weights of a token: times of all products of GPT-2, the vocabulary padded as the prototype has it."""
-    products = [(12, "2304,768"), (12, "768,768"), (12, "3072,768"), (12, "768,3072"), (1, "50432,768")]
-    for kind, pattern in (("product", r"^fp32 packed.*?([\d.]+) ms/token"),
-                          ("product4", r"^int4 g32, fp32 act.*?([\d.]+) ms/token")):
-        if times := re.findall(pattern, text, re.M):
+    """Weights of a token: times of all products of GPT-2, the vocabulary padded as the prototype has it, in
+    four parts."""
+    products = [(12, "2304,768"), (12, "768,768"), (12, "3072,768"), (12, "768,3072"),
+                (4, "12608,768")]
+    for kind, family, pattern in (("product", "contraction", "fp32 packed"), ("product_bf16", "narrow", "bf16 packed"),
+                                  ("product_i8", "narrow", "int8 weights, fp32 act"),
+                                  ("product_i4", "narrow", "int4 g32, fp32 act")):
+        if times := re.findall(rf"^{pattern}.*?([\d.]+) ms/token", text, re.M):
             layers = [(count, f"{kind}:1,{shape}") for count, shape in products]
-            yield Row(f"GPT-2 weights of a token, {kind}", layers, cold=True), min(map(float, times)) * 1e3
+            yield Row(f"GPT-2 weights of a token, {kind}", layers, family, cold=True), min(map(float, times)) * 1e3
 
 
 PROGRAMS = {"conv_direct": conv_direct, "winograd": winograd, "gemm": gemm, "light_int8": int8, "light_math": maps,

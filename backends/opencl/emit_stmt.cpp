@@ -233,6 +233,8 @@ void Emitter::emit(const Stmt& stmt) {
       return emit_allocate(*stmt);
     case StmtKind::Prefetch:  // a hint, which OpenCL devices do better without
       return;
+    case StmtKind::Transpose:
+      fail(Status::InternalError, "internal error: squares of registers are transposed on the host only");
   }
 }
 

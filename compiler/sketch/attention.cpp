@@ -170,8 +170,8 @@ class Matcher {
 
   bool is_maximum(const Expr& e) const {
     const Stage* stage = stage_of(e);
-    return reduces(stage, Reduce::Max) && at_own(e, own_.size()) && same_keys(*stage) &&
-           expr::equal(body_at(*stage, e, Expr(result_.key.var)), result_.logits);
+    return (reduces(stage, Reduce::Max) || reduces(stage, Reduce::MaxNumber)) && at_own(e, own_.size()) &&
+           same_keys(*stage) && expr::equal(body_at(*stage, e, Expr(result_.key.var)), result_.logits);
   }
 
   bool match_scores() {

@@ -131,6 +131,7 @@ class AttentionBuilder {
     // One vector more than the elements: rows a power of two apart would share their lines in the cache.
     scores_ = scratch("scores", {block_rows_, expr::simplify(padded_keys_ + lanes_)});
     factors_ = scratch("factors", {block_rows_});
+    largest_ = scratch("largest", {block_rows_});
     const Expr count = expr::simplify(expr::ceil_div(rows_, block_rows_));
     Stmt all = serial("block", count, [&](const Expr& block) {
       const VarPtr first = expr::make_var("first", {0, INT64_MAX, 1});
@@ -140,36 +141,74 @@ class AttentionBuilder {
       Stmt steps = tensor::make_block({
           serial("i", expr::simplify(tiles * tile_rows_), [&](const Expr& i) { return pack_query(at, Expr(rows), i); }),
           products(tiles),
-          serial("i", Expr(rows), [&](const Expr& i) { return softmax(at + i, i); }),
+          softmax(at, Expr(rows)),
           serial("tile", tiles,
                  [&](const Expr& tile) { return weighted(at, Expr(rows), tile * tile_rows_, tile_rows_, 1); }),
       });
       steps = tensor::make_let(rows, expr::min(rows_ - Expr(first), Expr(block_rows_)), steps);
       return tensor::make_let(first, block * block_rows_, steps);
     });
-    return allocated({packed_keys_, queries_, scores_, factors_}, tensor::make_block({pack_keys(), all}));
+    return allocated({packed_keys_, queries_, scores_, factors_, largest_}, tensor::make_block({pack_keys(), all}));
+  }
+
+  // Whether a key's elements are neighbours in memory: vectors of keys are then made by transposing squares.
+  bool keys_in_rows() const {
+    for (const Expr& load : loads_of(problem_.keys)) {
+      const auto linear = expr::linear_in(flat_offset(*load->buffer, load->args), problem_.inner.var);
+      if (linear && expr::is_const(expr::simplify(linear->coefficient), 1)) return true;
+    }
+    return false;
+  }
+
+  // Packs vectors of keys, from `first` on; element k of the keys goes to `to(k)`. `partial`: some may not exist.
+  Stmt pack_vector(const Expr& first, const std::function<Expr(const Expr& k)>& to, bool partial) const {
+    if (!keys_in_rows()) {
+      return serial("k", inner_, [&](const Expr& k) {
+        return vector([&](const Expr& lane) {
+          const Expr key = first + lane, element = key_at(key, k);
+          return tensor::make_store(packed_keys_, {to(k) + lane},
+                                    partial ? expr::select(key < keys_, element, zero()) : element);
+        });
+      });
+    }
+    const int64_t rest = inner_ % lanes_;
+    Stmt whole = serial("k", inner_ / lanes_,
+                        [&](const Expr& k) { return pack_square(first, k * lanes_, lanes_, to, partial); });
+    return rest == 0 ? whole : tensor::make_block({whole, pack_square(first, inner_ - rest, rest, to, partial)});
+  }
+
+  // `count` elements from `k` on of a vector of keys. Those that do not exist are copies of the last one.
+  Stmt pack_square(const Expr& first, const Expr& k, int64_t count, const std::function<Expr(const Expr& k)>& to,
+                   bool partial) const {
+    const BufferPtr square = registers("square", {lanes_, lanes_});
+    return allocated(
+        {square},
+        tensor::make_block({
+            elements(lanes_, 1,
+                     [&](const Expr& i, const Expr& lane) {
+                       const Expr key = partial ? expr::min(first + i, keys_ - 1) : first + i;
+                       Expr element = key_at(key, k + lane);
+                       if (count < lanes_) element = expr::select(lane < Expr(count), element, zero());
+                       return tensor::make_store(square, {i, lane}, element);
+                     }),
+            tensor::make_transpose(square),
+            elements(count, 1,
+                     [&](const Expr& i, const Expr& lane) {
+                       return tensor::make_store(packed_keys_, {to(k + i) + lane}, expr::load(square, {i, lane}));
+                     }),
+        }));
   }
 
   Stmt pack_keys() const {
-    const auto pack = [&](const Expr& first, const Expr& k, const Expr& to) {
-      return vector(
-          [&](const Expr& lane) { return tensor::make_store(packed_keys_, {to + lane}, key_at(first + lane, k)); });
-    };
     Stmt panels = serial("panel", whole_panels_, [&](const Expr& panel) {
       return serial("v", vectors_, [&](const Expr& v) {
-        return serial("k", inner_, [&](const Expr& k) {
-          return pack(panel * width_ + v * lanes_, k, in_panel(panel, k) + v * lanes_);
-        });
+        return pack_vector(
+            panel * width_ + v * lanes_, [&](const Expr& k) { return in_panel(panel, k) + v * lanes_; }, false);
       });
     });
     Stmt rest = serial("v", left_vectors_, [&](const Expr& v) {
-      return serial("k", inner_, [&](const Expr& k) {
-        return vector([&](const Expr& lane) {
-          const Expr key = whole_panels_ * width_ + v * lanes_ + lane;
-          return tensor::make_store(packed_keys_, {in_vector(v, k) + lane},
-                                    expr::select(key < keys_, key_at(key, k), zero()));
-        });
-      });
+      return pack_vector(
+          whole_panels_ * width_ + v * lanes_, [&](const Expr& k) { return in_vector(v, k); }, true);
     });
     return tensor::make_block({panels, rest});
   }
@@ -223,34 +262,15 @@ class AttentionBuilder {
 
   // ---- one row ----
 
-  // The larger of two may pass over a NaN: the sum of the exponentials is NaN then, and so is the row.
-  static Expr combined(tensor::Reduce reduce, const Expr& a, const Expr& b) {
-    return reduce == tensor::Reduce::Max ? expr::select(b > a, b, a) : a + b;
-  }
-
-  // e^x for x <= 0 or NaN, within 4 ulp; 0 below -87, where it would soon be no normal number.
-  static Expr exponential(const Expr& x) {
-    const Expr lowest = expr::imm(-87, DType::F32), magic = expr::imm(12582912, DType::F32);
-    const Expr bounded = expr::select(x < lowest, lowest, x);
-    const tensor::math::Exponential parts = tensor::math::exponential_parts(bounded);
-    // One scale is enough: exponents of normal numbers.
-    const Expr shifted = tensor::math::fma(bounded, expr::imm(1.4426950408889634, DType::F32), magic);
-    const auto bits = [](const Expr& e) { return expr::call(Function::Bits, {e}); };
-    const Expr exponent = bits(shifted) - bits(magic) + expr::int_imm(127, DType::I32);
-    const Expr scale = bits(expr::call(Function::ShiftLeft, {exponent, expr::int_imm(23, DType::I32)}));
-    return expr::select(x < lowest, zero(), tensor::math::fma(parts.p, scale, scale));
-  }
-
-  // One pass over the keys of row `i`: stores what `f` makes of each key and combines it in `total`, whose single
-  // element is the result.
-  Stmt pass(const Expr& i, const BufferPtr& total, tensor::Reduce reduce,
+  // One pass over the keys of row `i`: stores what `f` makes of each key and combines it in total[place].
+  Stmt pass(const Expr& i, const BufferPtr& total, const Expr& place, tensor::Reduce reduce,
             const std::function<Expr(const Expr& key)>& f) const {
     const BufferPtr partial = registers("partial", {row_unroll * lanes_});
     const Expr identity = tensor::identity_of(reduce, DType::F32);
     const auto update = [&](const Expr& slot, const Expr& key, const Expr& guard) {
       const BufferPtr fresh = registers("fresh", {1});
       const Expr before = expr::load(partial, {slot}), now = expr::load(fresh, {0});
-      const Expr next = combined(reduce, before, now);
+      const Expr next = tensor::combine(reduce, before, now);
       Expr value = f(key);
       if (guard.defined()) value = expr::select(guard, value, identity);
       return tensor::make_allocate(fresh, tensor::make_block({
@@ -287,34 +307,37 @@ class AttentionBuilder {
     Expr all;
     for (int64_t u = 0; u < row_unroll; ++u) {
       const Expr part = expr::load(partial, {expr::ramp(Expr(u * lanes_), 1, int(lanes_))});
-      all = u == 0 ? part : combined(reduce, all, part);
+      all = u == 0 ? part : tensor::combine(reduce, all, part);
     }
-    const Function across = reduce == tensor::Reduce::Max ? Function::ReduceMax : Function::ReduceAdd;
-    parts.push_back(tensor::make_store(total, {0}, expr::call(across, {all})));
+    const Function across = reduce == tensor::Reduce::MaxNumber ? Function::ReduceMax : Function::ReduceAdd;
+    parts.push_back(tensor::make_store(total, {place}, expr::call(across, {all})));
     return allocated({partial}, tensor::make_block(std::move(parts)));
   }
 
-  // Scores become exponentials; factors_[i] is what their weighted sums are to be multiplied with.
-  Stmt softmax(const Expr& row, const Expr& i) const {
-    const BufferPtr top = registers("top", {1}), shift = registers("shift", {1}), sum = registers("sum", {1});
-    const Expr largest = expr::load(top, {0});
-    const Expr empty = largest == minus_infinity();
-    const Expr reciprocal = expr::imm(1, DType::F32) / expr::load(sum, {0});
-    return allocated(
-        {top, shift, sum},
-        tensor::make_block({
-            pass(i, top, tensor::Reduce::Max,
-                 [&](const Expr& key) {
-                   return logit_at(row, key, expr::load(scores_, {i, key}));
-                 }),
-            tensor::make_store(shift, {0}, problem_.empty_is_zero ? expr::select(empty, zero(), largest) : largest),
-            pass(i, sum, tensor::Reduce::Sum,
-                 [&](const Expr& key) {
-                   return exponential(expr::load(scores_, {i, key}) - expr::load(shift, {0}));
-                 }),
-            tensor::make_store(factors_, {i},
-                               problem_.empty_is_zero ? expr::select(empty, zero(), reciprocal) : reciprocal),
-        }));
+  // Scores of `rows` rows from query `at` on become exponentials; factors_[i] is what the weighted sums of row i are to
+  // be multiplied with. All rows take one step, then the next: none waits for its own largest score.
+  Stmt softmax(const Expr& at, const Expr& rows) const {
+    const BufferPtr sum = registers("sum", {1});
+    const auto largest = [&](const Expr& i) { return expr::load(largest_, {i}); };
+    const auto unless_empty = [&](const Expr& i, const Expr& value) {
+      return problem_.empty_is_zero ? expr::select(largest(i) == minus_infinity(), zero(), value) : value;
+    };
+    const auto logits = [&](const Expr& i) {
+      return pass(i, largest_, i, tensor::Reduce::MaxNumber, [&](const Expr& key) {
+        return logit_at(at + i, key, expr::load(scores_, {i, key}));
+      });
+    };
+    const auto exponentials = [&](const Expr& i) {
+      const Expr shift = unless_empty(i, largest(i)), reciprocal = expr::imm(1, DType::F32) / expr::load(sum, {0});
+      return allocated({sum}, tensor::make_block({
+                                  pass(i, sum, 0, tensor::Reduce::Sum,
+                                       [&](const Expr& key) {
+                                         return tensor::math::exp_below(expr::load(scores_, {i, key}) - shift);
+                                       }),
+                                  tensor::make_store(factors_, {i}, unless_empty(i, reciprocal)),
+                              }));
+    };
+    return tensor::make_block({serial("i", rows, logits), serial("i", rows, exponentials)});
   }
 
   // ---- the second product ----
@@ -385,6 +408,7 @@ class AttentionBuilder {
     queries_ = scratch("queries", {1, inner_});
     scores_ = scratch("scores", {1, padded_keys_});
     factors_ = scratch("factors", {1});
+    largest_ = scratch("largest", {1});
     Stmt all = serial("row", rows_, [&](const Expr& row) {
       const Expr at = first_ + row;
       const Expr groups = expr::simplify(keys_ / keys_at_once), rest = expr::simplify(keys_ % keys_at_once);
@@ -392,11 +416,11 @@ class AttentionBuilder {
           pack_query(at, 1, 0),
           serial("key", groups, [&](const Expr& group) { return dots(group * keys_at_once, keys_at_once); }),
           serial("key", rest, [&](const Expr& key) { return dots(groups * keys_at_once + key, 1); }),
-          softmax(at, 0),
+          softmax(at, 1),
           weighted(at, 1, 0, 1, std::max<int64_t>(1, vectors_in_flight / std::min(vectors_, columns_ / lanes_ + 1))),
       });
     });
-    return allocated({queries_, scores_, factors_}, all);
+    return allocated({queries_, scores_, factors_, largest_}, all);
   }
 
   // The scores of `count` keys.
@@ -441,7 +465,7 @@ class AttentionBuilder {
   VarPtr split_;
   Expr whole_panels_, left_vectors_, padded_keys_;
   Expr first_, rows_;  // of the grid index
-  BufferPtr packed_keys_, queries_, scores_, factors_;
+  BufferPtr packed_keys_, queries_, scores_, factors_, largest_;
 };
 
 }  // namespace

@@ -169,21 +169,33 @@ VectorChoice choose_vector(const Map& map, const Target& target) {
   return best;
 }
 
+int vectors_at_once(const Map& map, const Target& target) {
+  double ns = 0;
+  for (const Map::Output& out : map.outputs) ns += scalar_cost_ns(out.value);
+  return target.kind == tensor::TargetKind::Host && ns > 3 ? 2 : 1;
+}
+
 Stmt vector_range(const VarPtr& var, const Expr& begin, const Expr& count, int lanes, const Target& target,
-                  const Stmt& body) {
+                  const Stmt& body, int unroll) {
   auto at = [&](const Expr& value) { return tensor::substitute(body, {{var.get(), value}}); };
   if (lanes == 1) {
     VarPtr i = loop_var(var->name, count);
     return tensor::make_for(ForKind::Serial, i, count, at(begin + Expr(i)));
   }
   Expr full = expr::simplify(count / lanes), rest = expr::simplify(count % lanes);
-  VarPtr block = loop_var(var->name + "o", full), lane = loop_var(var->name + "i", lanes);
   std::vector<Stmt> parts;
-  if (!expr::is_const(full, 0)) {
+  const auto vectors = [&](const Expr& first, const Expr& blocks, int each) {
+    if (expr::is_const(blocks, 0)) return;
+    VarPtr block = loop_var(var->name + "o", blocks), lane = loop_var(var->name + "i", lanes);
+    VarPtr u = loop_var(var->name + "u", each);
+    Expr number = first + Expr(block) * each + Expr(u);
+    Stmt one = tensor::make_for(ForKind::Vector, lane, lanes, at(begin + number * lanes + Expr(lane)));
     parts.push_back(
-        tensor::make_for(ForKind::Serial, block, full,
-                         tensor::make_for(ForKind::Vector, lane, lanes, at(begin + Expr(block) * lanes + Expr(lane)))));
-  }
+        tensor::make_for(ForKind::Serial, block, blocks, tensor::make_for(ForKind::Unrolled, u, each, one)));
+  };
+  const Expr blocks = expr::simplify(full / unroll);
+  vectors(0, blocks, unroll);
+  if (unroll > 1) vectors(blocks * unroll, expr::simplify(full % unroll), 1);
   if (!expr::is_const(rest, 0)) {
     Expr start = begin + full * lanes;
     Stmt tail;
@@ -206,7 +218,7 @@ Stmt map_loops(const Map& map, const VectorChoice& choice, const Target& target)
   Stmt body = tensor::make_block(std::move(stores));
   if (choice.axis < 0) return body;
   const Axis& inner = map.axes[size_t(choice.axis)];
-  body = vector_range(inner.var, 0, inner.extent, choice.lanes, target, body);
+  body = vector_range(inner.var, 0, inner.extent, choice.lanes, target, body, vectors_at_once(map, target));
   for (size_t i = map.axes.size(); i-- > 0;) {
     if (int(i) != choice.axis) body = tensor::make_for(ForKind::Serial, map.axes[i].var, map.axes[i].extent, body);
   }

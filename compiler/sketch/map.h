@@ -35,10 +35,13 @@ struct VectorChoice {
 };
 VectorChoice choose_vector(const Map& map, const Target& target);
 
-// Statement over `count` consecutive values of `var` from `begin`: full vectors, then a masked or scalar remainder.
-// `body` is over `var`.
+// Vectors that a loop over a map should take at a time: constants of long functions are loaded once for all of them.
+int vectors_at_once(const Map& map, const Target& target);
+
+// Statement over `count` consecutive values of `var` from `begin`: full vectors, `unroll` at a time, then a masked or
+// scalar remainder. `body` is over `var`.
 Stmt vector_range(const VarPtr& var, const Expr& begin, const Expr& count, int lanes, const Target& target,
-                  const Stmt& body);
+                  const Stmt& body, int unroll = 1);
 
 // The stores of a map over all its axes, the vector axis innermost, the others serial.
 Stmt map_loops(const Map& map, const VectorChoice& choice, const Target& target);

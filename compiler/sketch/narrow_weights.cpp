@@ -226,17 +226,14 @@ Stmt NarrowPanels::over_blocks(
   return tensor::make_block(std::move(parts));
 }
 
-// `code` at `count` points from `first` in runs of eight, with `ahead` once per run.
-Stmt NarrowPanels::over_runs(const Expr& block, const Expr& first, int64_t count, const PointCode& code,
-                             const PointCode& ahead) const {
+// `code` at `count` points from `first` in runs of eight.
+Stmt NarrowPanels::over_runs(const Expr& block, const Expr& first, int64_t count, const PointCode& code) const {
   std::vector<Stmt> parts;
   const auto run = [&](const Expr& number, int64_t length) {
     const VarPtr place = loop_var("place", length);
     const Expr start = first + number * run_length;
     const Point at{block, start + Expr(place), expr::simplify(first / run_length) + number, Expr(place)};
-    std::vector<Stmt> body{tensor::make_for(ForKind::Unrolled, place, length, code(at))};
-    if (ahead) body.push_back(ahead({block, start, at.run, 0}));
-    return tensor::make_block(std::move(body));
+    return tensor::make_for(ForKind::Unrolled, place, length, code(at));
   };
   const VarPtr number = loop_var("run", count / run_length);
   if (count >= run_length)
@@ -256,7 +253,7 @@ Stmt NarrowPanels::widen(const BufferPtr& to, const Expr& first, int64_t vectors
     return tensor::make_for(ForKind::Unrolled, j, vectors, tensor::make_for(ForKind::Vector, l, lanes, one));
   };
   return over_blocks(
-      [&](const Expr& block, const Expr& start, int64_t count) { return over_runs(block, start, count, store, {}); });
+      [&](const Expr& block, const Expr& start, int64_t count) { return over_runs(block, start, count, store); });
 }
 
 Stmt NarrowPanels::accumulate(const BufferPtr& sums, const Expr& first, int64_t vectors, int64_t lanes,
@@ -271,11 +268,11 @@ Stmt NarrowPanels::accumulate(const BufferPtr& sums, const Expr& first, int64_t 
   };
   const BufferPtr& inner = scale_.defined() ? part : sums;
   const auto add = [&](const Point& at) {
-    return for_lanes(inner, expr::load(inner, {0, q}) + activation(at.k) * number(at, lane));
+    const Stmt sum = for_lanes(inner, expr::load(inner, {0, q}) + activation(at.k) * number(at, lane));
+    return tensor::make_block({sum, prefetch(at, first, vectors * lanes)});
   };
-  const auto ahead = [&](const Point& at) { return prefetch(at, first, vectors * lanes); };
   const Stmt all = over_blocks([&](const Expr& block, const Expr& start, int64_t count) {
-    const Stmt runs = over_runs(block, start, count, add, ahead);
+    const Stmt runs = over_runs(block, start, count, add);
     if (!scale_.defined()) return runs;
     const Expr scaled = expr::load(part, {0, q}) * parameter_at(scale_, {block, start, 0, 0}, lane);
     return tensor::make_block({for_lanes(part, f32(0)), runs, for_lanes(sums, expr::load(sums, {0, q}) + scaled)});
@@ -283,16 +280,18 @@ Stmt NarrowPanels::accumulate(const BufferPtr& sums, const Expr& first, int64_t 
   return scale_.defined() ? tensor::make_allocate(part, all) : all;
 }
 
-// Asks for the codes that come two pages later, which hardware prefetchers, stopping at page ends, do not.
+// Asks for the codes that come two pages later, which hardware prefetchers, stopping at page ends, do not. Evenly: many
+// requests at once wait for each other. A row of words serves eight points, each of which asks for a line of it.
 Stmt NarrowPanels::prefetch(const Point& at, const Expr& first, int64_t lanes) const {
-  const int64_t element = int64_t(size_of(codes_->dtype)), row = width_ * element;
-  const bool words = codes_->dtype == DType::I32;
-  const int64_t rows = words ? 1 : run_length, per_line = line_bytes / element;
-  const VarPtr r = loop_var("r", rows), line = loop_var("line", (lanes + per_line - 1) / per_line);
-  const Expr step = (words ? at.run : at.k) + Expr(std::max<int64_t>(rows, prefetch_bytes / row)) + Expr(r);
-  const Stmt one = tensor::make_prefetch(codes_, in_panel({step}, lane_of(first, Expr(line) * per_line)));
-  return tensor::make_for(ForKind::Unrolled, r, rows,
-                          tensor::make_for(ForKind::Unrolled, line, (lanes + per_line - 1) / per_line, one));
+  const int64_t element = int64_t(size_of(codes_->dtype)), rows = prefetch_bytes / (width_ * element);
+  const int64_t per_line = line_bytes / element, lines = (lanes + per_line - 1) / per_line;
+  const auto ahead = [&](const Expr& row, const Expr& line) {
+    const Expr step = row + Expr(std::max<int64_t>(1, rows));
+    return tensor::make_prefetch(codes_, in_panel({step}, lane_of(first, line * per_line)));
+  };
+  if (codes_->dtype == DType::I32) return ahead(at.run, at.place % lines);
+  const VarPtr line = loop_var("line", lines);
+  return tensor::make_for(ForKind::Unrolled, line, lines, ahead(at.k, Expr(line)));
 }
 
 Tensor words_of_nibbles(const Tensor& source) {

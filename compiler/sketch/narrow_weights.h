@@ -44,8 +44,7 @@ class NarrowPanels {
   Expr number(const Point& at, const Lane& lane) const;
   Expr parameter_at(const Expr& parameter, const Point& at, const Lane& lane) const;
   Stmt over_blocks(const std::function<Stmt(const Expr& block, const Expr& first, int64_t count)>& code) const;
-  Stmt over_runs(const Expr& block, const Expr& first, int64_t count, const PointCode& code,
-                 const PointCode& ahead) const;
+  Stmt over_runs(const Expr& block, const Expr& first, int64_t count, const PointCode& code) const;
   Stmt prefetch(const Point& at, const Expr& first, int64_t lanes) const;
 
   const NarrowWeights& narrow_;

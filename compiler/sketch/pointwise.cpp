@@ -180,10 +180,10 @@ tensor::LoweredKernel launch(const Program& program, Map map, const Target& targ
     Expr begin = Expr(block) * chunk;
     Expr left = inner.extent - begin;
     bool even = expr::prove_divisible(inner.extent, chunk);
-    body =
-        even ? vector_range(inner.var, begin, chunk, choice.lanes, target, point)
-             : tensor::make_if(Expr(chunk) <= left, vector_range(inner.var, begin, chunk, choice.lanes, target, point),
-                               vector_range(inner.var, begin, left, choice.lanes, target, point));
+    const auto range = [&](const Expr& count) {
+      return vector_range(inner.var, begin, count, choice.lanes, target, point, vectors_at_once(map, target));
+    };
+    body = even ? range(chunk) : tensor::make_if(Expr(chunk) <= left, range(chunk), range(left));
     grid.push_back({block, blocks});
   } else {
     body = map_loops(map, choice, target);

@@ -10,6 +10,7 @@
 #include "compiler/sketch/families.h"
 #include "compiler/sketch/map.h"
 #include "compiler/tensor/lower/lower.h"
+#include "compiler/tensor/lower/math.h"
 
 namespace sardonyx::sketch {
 
@@ -86,21 +87,46 @@ expr::Function horizontal(tensor::Reduce reduce) {
   }
 }
 
-// Builds the body of one row.
+// Rows along the last row axis that go through the stages together: while one waits for its own sum, the next begins.
+struct RowBlock {
+  VarPtr position;  // of a row in the block
+  Expr first = 0, count = 1;
+  int64_t most = 1;
+};
+
+// Builds the body of a row, or of a block of rows.
 class RowBuilder {
  public:
-  RowBuilder(const Program& program, size_t rows, const std::vector<Axis>& row_axes, int along, const Target& target)
-      : program_(program), rows_(rows), row_axes_(row_axes), along_(along), target_(target) {}
+  RowBuilder(const Program& program, size_t rows, const std::vector<Axis>& row_axes, RowBlock block, int along,
+             const Target& target)
+      : program_(program), rows_(rows), row_axes_(row_axes), block_(std::move(block)), along_(along), target_(target) {}
 
   Stmt build() {
+    std::vector<Stage> stages;
+    for (const Stage& stage : program_.stages) stages.push_back(renamed(stage));
     std::vector<Stmt> parts;
-    for (const Stage& stage : program_.stages) parts.push_back(build_stage(renamed(stage)));
+    for (size_t i = 0; i < stages.size(); ++i) {
+      if (i + 1 < stages.size() && made_while_reduced(stages[i], stages[i + 1])) {
+        parts.push_back(vector_reduction(stages[i + 1], own_index(stages[i + 1]), &stages[i]));
+        ++i;
+      } else {
+        parts.push_back(build_stage(stages[i]));
+      }
+      if (block_.most == 1) continue;
+      const Stmt row = tensor::make_let(row_axes_.back().var, block_.first + Expr(block_.position), parts.back());
+      parts.back() = tensor::make_for(ForKind::Serial, block_.position, block_.count, row);
+    }
     Stmt body = tensor::make_block(std::move(parts));
     for (size_t i = locals_.size(); i-- > 0;) {
       const Local& local = locals_[i];
+      if (is_output(program_, local.to)) {
+        body = tensor::redirect(body, local.from, local.to, [](const Index& index) { return index; });
+        continue;
+      }
       body = tensor::redirect(body, local.from, local.to, [&](const Index& index) {
         Index inner(index.begin() + long(rows_), index.end());
         if (inner.empty()) inner.emplace_back(0);
+        if (block_.most > 1) inner.insert(inner.begin(), Expr(block_.position));
         return inner;
       });
       body = tensor::make_allocate(local.to, body);
@@ -121,16 +147,39 @@ class RowBuilder {
       to_row[stage.axes[i].var.get()] = Expr(row_axes_[i].var);
       result.axes[i] = row_axes_[i];
     }
-    result.body = by_reciprocals(tensor::substitute_shared(stage.body, to_row));
-    if (!is_output(program_, stage.output)) {
+    result.body = below_largest(stage, by_reciprocals(tensor::substitute_shared(stage.body, to_row)));
+    if (const BufferPtr place = replaced_by(stage)) {
+      locals_.push_back({stage.output, place});
+    } else if (!is_output(program_, stage.output)) {
       std::vector<Expr> dims(stage.output->dims.begin() + long(rows_), stage.output->dims.end());
       bool scalar = true;
       for (const Expr& d : dims) scalar = scalar && expr::is_const(d, 1);
       if (dims.empty()) dims.emplace_back(1);
+      if (block_.most > 1) dims.insert(dims.begin(), block_.most);
+      const bool registers = scalar && block_.most == 1;
       locals_.push_back({stage.output, make_buffer(stage.output->name, stage.output->dtype, dims,
-                                                   scalar ? Buffer::Scope::Register : Buffer::Scope::Scratch)});
+                                                   registers ? Buffer::Scope::Register : Buffer::Scope::Scratch)});
     }
     return result;
+  }
+
+  // The output whose elements, made last, replace those of an intermediate map one by one: they may share its memory.
+  BufferPtr replaced_by(const Stage& stage) const {
+    const Stage& last = program_.stages.back();
+    if (along_ == along_columns || stage.reduce != tensor::Reduce::None || last.reduce != tensor::Reduce::None ||
+        is_output(program_, stage.output) || !is_output(program_, last.output) || stage.axes.size() == rows_ ||
+        stage.axes.size() != last.axes.size() || stage.output->dtype != last.output->dtype)
+      return nullptr;
+    const Index own = own_index(last);
+    for (size_t i = 0; i < own.size(); ++i)
+      if (!expr::prove_equal(stage.axes[i].extent, last.axes[i].extent)) return nullptr;
+    const std::vector<Expr> loads = loads_of(last.body, stage.output.get());
+    const bool one_by_one = std::all_of(loads.begin(), loads.end(), [&](const Expr& load) {
+      return std::equal(own.begin(), own.end(), load->args.begin(), load->args.end(), expr::equal);
+    });
+    const bool taken =
+        std::any_of(locals_.begin(), locals_.end(), [&](const Local& local) { return local.to == last.output; });
+    return one_by_one && !loads.empty() && !taken ? last.output : nullptr;
   }
 
   // A division by a sum of the row, the same for all its elements, becomes a product with the reciprocal: one division
@@ -149,10 +198,55 @@ class RowBuilder {
     });
   }
 
-  Stmt build_stage(const Stage& stage) {
-    std::vector<Axis> inner(stage.axes.begin() + long(rows_), stage.axes.end());
+  static Index own_index(const Stage& stage) {
     Index index;
     for (const Axis& axis : stage.axes) index.emplace_back(axis.var);
+    return index;
+  }
+
+  // Whether a reduction reads the elements of the map in front of it one by one: one pass over the row does both.
+  bool made_while_reduced(const Stage& map, const Stage& reduction) const {
+    if (along_ == along_columns || map.reduce != tensor::Reduce::None || reduction.reduce == tensor::Reduce::None ||
+        reduction.axes.size() != rows_ || map.axes.size() != rows_ + reduction.reduce_axes.size())
+      return false;
+    Index element = own_index(reduction);
+    for (size_t i = 0; i < reduction.reduce_axes.size(); ++i) {
+      element.emplace_back(reduction.reduce_axes[i].var);
+      if (!expr::prove_equal(map.axes[rows_ + i].extent, reduction.reduce_axes[i].extent)) return false;
+    }
+    const std::vector<Expr> loads = loads_of(reduction.body, map.output.get());
+    return !loads.empty() && std::all_of(loads.begin(), loads.end(), [&](const Expr& load) {
+      return std::equal(element.begin(), element.end(), load->args.begin(), load->args.end(), expr::equal);
+    });
+  }
+
+  // Exponentials of what is less the largest of its row, in a body of `stage`: they need no care for large numbers.
+  Expr below_largest(const Stage& stage, const Expr& body) const {
+    std::vector<Axis> inner(stage.axes.begin() + long(rows_), stage.axes.end());
+    inner.insert(inner.end(), stage.reduce_axes.begin(), stage.reduce_axes.end());
+    const auto is_largest = [&](const Expr& load, const Expr& of) {
+      for (const Stage& s : program_.stages) {
+        const bool maximum = s.reduce == tensor::Reduce::Max || s.reduce == tensor::Reduce::MaxNumber;
+        if (s.output != load->buffer || !maximum || s.axes.size() != rows_ || s.reduce_axes.size() != inner.size())
+          continue;
+        expr::Substitution here;
+        for (size_t i = 0; i < rows_; ++i) here[s.axes[i].var.get()] = Expr(row_axes_[i].var);
+        for (size_t i = 0; i < inner.size(); ++i) here[s.reduce_axes[i].var.get()] = Expr(inner[i].var);
+        return expr::equal(tensor::substitute_shared(s.body, here), of);
+      }
+      return false;
+    };
+    return tensor::mutate_shared(body, [&](const Expr& x) {
+      if (x->kind != Kind::Call || x->function != expr::Function::Exp || x->type.dtype != DType::F32) return x;
+      const Expr& difference = x->args[0];
+      if (difference->kind != Kind::Sub || difference->args[1]->kind != Kind::Load) return x;
+      return is_largest(difference->args[1], difference->args[0]) ? tensor::math::exp_below(difference) : x;
+    });
+  }
+
+  Stmt build_stage(const Stage& stage) {
+    std::vector<Axis> inner(stage.axes.begin() + long(rows_), stage.axes.end());
+    const Index index = own_index(stage);
     if (stage.reduce == tensor::Reduce::None) {
       if (along_ == along_columns) {
         return tensor::make_loops(ForKind::Serial, inner, tensor::make_store(stage.output, index, stage.body));
@@ -190,7 +284,7 @@ class RowBuilder {
   }
 
   // The reduction's body as a map over its reduction axes (the store is a stand-in with a dense index).
-  Map reduction_map(const Stage& stage) {
+  Map reduction_map(const Stage& stage, const Stage* made = nullptr) {
     std::vector<Expr> dims;
     Index index;
     for (const Axis& axis : stage.reduce_axes) {
@@ -198,14 +292,27 @@ class RowBuilder {
       index.emplace_back(axis.var);
     }
     BufferPtr values = make_buffer("values", stage.output->dtype, dims, Buffer::Scope::Scratch);
-    return collapse({stage.reduce_axes, {{values, index, stage.body}}});
+    Map map{stage.reduce_axes, {{values, index, stage.body}}};
+    if (made) {
+      expr::Substitution to_reduced;
+      Index element(made->axes.size());
+      for (size_t i = 0; i < made->axes.size(); ++i) {
+        element[i] = Expr(i < rows_ ? made->axes[i].var : stage.reduce_axes[i - rows_].var);
+        to_reduced[made->axes[i].var.get()] = element[i];
+      }
+      map.outputs.push_back({made->output, element, tensor::substitute_shared(made->body, to_reduced)});
+    }
+    return collapse(map);
   }
 
-  // Partial results per lane in `unroll` vectors, combined at the end.
-  Stmt vector_reduction(const Stage& stage, const Index& index) {
-    Map map = reduction_map(stage);
+  // Partial results per lane in `unroll` vectors, combined at the end. `made`: the map that is computed on the way.
+  Stmt vector_reduction(const Stage& stage, const Index& index, const Stage* made = nullptr) {
+    Map map = reduction_map(stage, made);
     VectorChoice choice = choose_vector(map, target_);
-    if (choice.axis < 0 || choice.lanes == 1) return serial_reduction(stage, index);
+    if (choice.axis < 0 || choice.lanes == 1) {
+      Stmt reduction = serial_reduction(stage, index);
+      return made ? tensor::make_block({build_stage(*made), reduction}) : reduction;
+    }
     const Axis axis = map.axes[size_t(choice.axis)];
     Expr value = map.outputs[0].value;
     int lanes = choice.lanes;
@@ -220,9 +327,22 @@ class RowBuilder {
     Expr slot = Expr(u) * lanes + Expr(l);
     Stmt init = vectors(tensor::make_store(acc, {slot}, identity));
     auto update = [&](const Expr& at, const Expr& position, const Expr& guard) {
-      Expr element = tensor::substitute_shared(value, {{axis.var.get(), position}});
+      const expr::Substitution here{{axis.var.get(), position}};
+      Expr element = tensor::substitute_shared(value, here);
+      const BufferPtr fresh = made ? make_buffer("fresh", made->output->dtype, {1}, Buffer::Scope::Register) : nullptr;
+      if (made) element = tensor::redirect(element, made->output, fresh, [](const Index&) { return Index{0}; });
       Expr next = tensor::combine(stage.reduce, expr::load(acc, {at}), element);
-      return tensor::make_store(acc, {at}, guard.defined() ? expr::select(guard, next, expr::load(acc, {at})) : next);
+      Stmt update =
+          tensor::make_store(acc, {at}, guard.defined() ? expr::select(guard, next, expr::load(acc, {at})) : next);
+      if (!made) return update;
+      const Map::Output& out = map.outputs[1];
+      Index to;
+      for (const Expr& e : out.index) to.push_back(tensor::substitute_shared(e, here));
+      Expr now = tensor::substitute_shared(out.value, here);
+      if (guard.defined()) now = expr::select(guard, now, expr::imm(0, now->type.dtype));
+      Stmt keep = tensor::make_store(made->output, to, expr::load(fresh, {0}));
+      if (guard.defined()) keep = tensor::make_if(guard, keep);
+      return tensor::make_allocate(fresh, tensor::make_block({tensor::make_store(fresh, {0}, now), keep, update}));
     };
     std::vector<Stmt> parts;
     Expr block = unroll * lanes;
@@ -269,6 +389,7 @@ class RowBuilder {
   const Program& program_;
   size_t rows_;
   std::vector<Axis> row_axes_;
+  RowBlock block_;
   int along_;
   const Target& target_;
   std::vector<Local> locals_;
@@ -323,13 +444,30 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
   if (rows > 0) proposals.push_back({{{"along", along_columns}}, cost_of(program, rows, along_columns, target)});
   std::stable_sort(proposals.begin(), proposals.end(),
                    [](const Proposal& a, const Proposal& b) { return a.cost_ns < b.cost_ns; });
-  // Sums along a row are of as many parts as vectors have lanes, sums across rows are of one. Costs depend on the number
-  // of rows, so the way that is the same for all of them is chosen by strides.
+  // Sums along a row are of as many parts as vectors have lanes, sums across rows are of one. Costs depend on the
+  // number of rows, so the way that is the same for all of them is chosen by strides.
   if (target.deterministic && rows > 0) {
     const int wanted = rows_are_dense(program, rows) ? along_columns : along_row;
     std::erase_if(proposals, [&](const Proposal& p) { return p.point.at("along") != wanted; });
   }
   return proposals;
+}
+
+constexpr int64_t most_rows = 4;  // of a block
+
+// The rows of a grid index: as many as stay in the first-level cache, while there are enough for every core.
+int64_t rows_together(const Program& program, size_t rows, const Target& target) {
+  if (rows == 0 || target.kind != tensor::TargetKind::Host) return 1;
+  double bytes = 0;
+  for (const Stage& stage : program.stages) {
+    const std::vector<Axis> inner(stage.axes.begin() + long(rows), stage.axes.end());
+    bytes = std::max(bytes, double(typical_points(inner) * typical_points(stage.reduce_axes)) *
+                                double(size_of(stage.output->dtype)));
+  }
+  const auto& axes = program.stages[0].axes;
+  const int64_t all = typical_points({axes.begin(), axes.begin() + long(rows)}), last = typical(axes[rows - 1].extent);
+  const int64_t shared = std::min(all / (16 * int64_t{target.cores}), last);
+  return std::clamp(std::min(shared, int64_t(double(target.l1_bytes) / (4 * bytes))), int64_t{1}, most_rows);
 }
 
 Result lower(const Problem& problem, const Point& point, const Target& target) {
@@ -343,7 +481,19 @@ Result lower(const Problem& problem, const Point& point, const Target& target) {
     const Axis& axis = program.stages[0].axes[i];
     grid.push_back({loop_var(axis.var->name, axis.extent), axis.extent});
   }
-  Stmt body = RowBuilder(program, rows, grid, along, target).build();
+  RowBlock block;
+  if (along == along_row) block.most = rows_together(program, rows, target);
+  const std::vector<Axis> row_axes = grid;
+  if (block.most > 1) {
+    const Axis last = grid.back();
+    const Expr blocks = expr::simplify(expr::ceil_div(last.extent, block.most));
+    grid.back() = {loop_var("block", blocks), blocks};
+    block.position = loop_var("position", block.most);
+    block.first = Expr(grid.back().var) * block.most;
+    const bool even = expr::prove_divisible(last.extent, block.most);
+    block.count = even ? Expr(block.most) : expr::min(block.most, last.extent - block.first);
+  }
+  Stmt body = RowBuilder(program, rows, row_axes, block, along, target).build();
   Expr points = 0;
   for (const Stage& stage : program.stages) points = points + points_of(stage.axes) * points_of(stage.reduce_axes);
   if (along == along_columns) {

@@ -74,6 +74,7 @@ Expr identity_of(Reduce reduce, DType dtype) {
     case Reduce::Product:
       return expr::imm(1, dtype);
     case Reduce::Max:
+    case Reduce::MaxNumber:
       return expr::imm(dtype == DType::Bool ? 0 : -infinity, dtype);
     case Reduce::Min:
       return expr::imm(infinity, dtype);
@@ -92,6 +93,8 @@ Expr combine(Reduce reduce, const Expr& a, const Expr& b) {
       return logic ? a && b : a * b;
     case Reduce::Max:
       return logic ? a || b : expr::max(a, b);
+    case Reduce::MaxNumber:
+      return logic ? a || b : expr::select(b > a, b, a);
     case Reduce::Min:
       return logic ? a && b : expr::min(a, b);
     case Reduce::None:

@@ -34,7 +34,8 @@ struct Axis {
   Expr extent;
 };
 
-enum class Reduce : uint8_t { None, Sum, Product, Max, Min };
+// MaxNumber is Max, but numbers may win over NaN: for results that a NaN reaches on another way as well.
+enum class Reduce : uint8_t { None, Sum, Product, Max, Min, MaxNumber };
 // The neutral element of a reduction in `dtype` (sum 0, product 1, max lowest or -inf, min highest or +inf).
 Expr identity_of(Reduce reduce, DType dtype);
 Expr combine(Reduce reduce, const Expr& a, const Expr& b);

@@ -31,8 +31,8 @@ Value combined(Reduce reduce, Value a, Value b, DType dtype) {
     bool logic = dtype == DType::Bool;
     Kind kind = reduce == Reduce::Sum       ? (logic ? Kind::Or : Kind::Add)
                 : reduce == Reduce::Product ? (logic ? Kind::And : Kind::Mul)
-                : reduce == Reduce::Max     ? Kind::Max
-                                            : Kind::Min;
+                : reduce == Reduce::Min     ? Kind::Min
+                                            : Kind::Max;
     return {.i = expr::integer(kind, a.i, b.i, dtype)};
   }
   switch (reduce) {
@@ -41,7 +41,7 @@ Value combined(Reduce reduce, Value a, Value b, DType dtype) {
     case Reduce::Product:
       return {.f = a.f * b.f};
     default:
-      return {.f = expr::floating(reduce == Reduce::Max ? Kind::Max : Kind::Min, a.f, b.f, DType::F64)};
+      return {.f = expr::floating(reduce == Reduce::Min ? Kind::Min : Kind::Max, a.f, b.f, DType::F64)};
   }
 }
 

@@ -92,6 +92,8 @@ Stmt make_prefetch(BufferPtr buffer, std::vector<Expr> index) {
   return wrap({.kind = StmtKind::Prefetch, .buffer = std::move(buffer), .index = std::move(index)});
 }
 
+Stmt make_transpose(BufferPtr buffer) { return wrap({.kind = StmtKind::Transpose, .buffer = std::move(buffer)}); }
+
 Stmt make_loops(ForKind kind, const std::vector<Axis>& axes, Stmt body) {
   for (size_t i = axes.size(); i-- > 0;) body = make_for(kind, axes[i].var, axes[i].extent, std::move(body));
   return body;

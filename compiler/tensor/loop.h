@@ -42,14 +42,15 @@ namespace sardonyx::tensor {
 enum class ForKind : uint8_t { Serial, Grid, Vector, Unrolled, Lane };
 
 enum class StmtKind : uint8_t {
-  For,       // for var in [0, extent): body[0]
-  Store,     // buffer[index...] = value; a vector value needs one vector index
-  Allocate,  // buffer lives inside body[0]; its scope is Scratch (sized memory), Register or Local (constant dims)
-  If,        // condition ? body[0] : body[1] (optional); a vector condition masks lanes
-  Block,     // body in order
-  Let,       // var = value (I64) in body[0]
-  Check,     // unless condition holds (in every active lane) the kernel stops with error `code`
-  Prefetch,  // hint: buffer[index...] is read soon; never faults
+  For,        // for var in [0, extent): body[0]
+  Store,      // buffer[index...] = value; a vector value needs one vector index
+  Allocate,   // buffer lives inside body[0]; its scope is Scratch (sized memory), Register or Local (constant dims)
+  If,         // condition ? body[0] : body[1] (optional); a vector condition masks lanes
+  Block,      // body in order
+  Let,        // var = value (I64) in body[0]
+  Check,      // unless condition holds (in every active lane) the kernel stops with error `code`
+  Prefetch,   // hint: buffer[index...] is read soon; never faults
+  Transpose,  // the buffer, Register and n x n, n a power of two, is transposed; not inside a Vector loop
 };
 
 // Codes of Check statements: runtime::KernelError, which this layer does not see.
@@ -65,7 +66,7 @@ struct StmtNode {
   Expr extent{};              // For
   Expr condition{};           // If, Check
   Expr value{};               // Store, Let
-  BufferPtr buffer{};         // Store, Allocate, Prefetch
+  BufferPtr buffer{};         // Store, Allocate, Prefetch, Transpose
   std::vector<Expr> index{};  // Store, Prefetch
   int32_t code = 0;           // Check
   std::vector<Stmt> body{};
@@ -79,6 +80,7 @@ Stmt make_block(std::vector<Stmt> body);  // flattens nested blocks; one stateme
 Stmt make_let(VarPtr var, Expr value, Stmt body);
 Stmt make_check(Expr condition, int32_t code);
 Stmt make_prefetch(BufferPtr buffer, std::vector<Expr> index);
+Stmt make_transpose(BufferPtr buffer);
 
 // Nested loops of one kind around `body`, outermost first.
 Stmt make_loops(ForKind kind, const std::vector<Axis>& axes, Stmt body);

@@ -58,6 +58,9 @@ void print(const Stmt& stmt, int depth, std::string& out) {
     case StmtKind::Prefetch:
       out += str(pad, "prefetch ", stmt->buffer->name, index_text(stmt->index), "\n");
       break;
+    case StmtKind::Transpose:
+      out += str(pad, "transpose ", stmt->buffer->name, "\n");
+      break;
   }
 }
 
@@ -109,6 +112,9 @@ class Verifier {
         check(s->value->type.dtype == s->buffer->dtype, "store of ", dtype_name(s->value->type.dtype), " to ",
               dtype_name(s->buffer->dtype), " buffer ", s->buffer->name);
         break;
+      case StmtKind::Transpose:
+        check_transpose(*s->buffer);
+        break;
       default:
         break;
     }
@@ -143,6 +149,15 @@ class Verifier {
     check(!buffer.dims.empty() && expr::as_int(buffer.dims[0]) == lanes_, "the first dim of register buffer ",
           buffer.name, " is not the number of lanes");
     private_.insert(&buffer);
+  }
+
+  void check_transpose(const Buffer& buffer) {
+    const auto extent = buffer.dims.size() == 2 ? expr::as_int(buffer.dims[0]) : std::nullopt;
+    const bool square =
+        extent && *extent > 0 && (*extent & (*extent - 1)) == 0 && expr::as_int(buffer.dims[1]) == extent;
+    check(square && buffer.scope == Buffer::Scope::Register && allocated_.count(&buffer), "buffer ", buffer.name,
+          " is no square of registers to transpose");
+    check(!in_vector_ && !lanes_, "buffer ", buffer.name, " is transposed inside a Vector loop or beside lanes");
   }
 
   void check_access(const BufferPtr& buffer, const std::vector<Expr>& index) {

@@ -163,6 +163,8 @@ void Emitter::emit(const Stmt& stmt) {
                          {at, b_.getInt32(0), b_.getInt32(2), b_.getInt32(1)});
       return;
     }
+    case StmtKind::Transpose:
+      return emit_transpose(stmt->buffer);
   }
 }
 
@@ -212,6 +214,32 @@ void Emitter::emit_if(const StmtNode& branch) {
     b_.CreateBr(exit);
   }
   b_.SetInsertPoint(exit);
+}
+
+// Rows are exchanged with lanes bit by bit of their numbers: two shuffles per pair of rows and bit.
+void Emitter::emit_transpose(const BufferPtr& buffer) {
+  const int count = int(*expr::as_int(buffer->dims[0]));
+  const expr::Type type{buffer->dtype, count};
+  const llvm::Align align(element_align(buffer->dtype));
+  const auto row = [&](int i) { return pointer(buffer, b_.getInt64(uint64_t(i) * uint64_t(count))); };
+  std::vector<Value*> rows;
+  for (int i = 0; i < count; ++i) {
+    rows.push_back(with_alias(b_.CreateAlignedLoad(memory_type(type), row(i), align), buffer));
+  }
+  for (int bit = 1; bit < count; bit *= 2) {
+    std::vector<int> even, odd;  // the lanes of two rows, those of the second one numbered after those of the first
+    for (int lane = 0; lane < count; ++lane) {
+      even.push_back(lane & bit ? count + lane - bit : lane);
+      odd.push_back(lane & bit ? count + lane : lane + bit);
+    }
+    for (int i = 0; i < count; ++i) {
+      if (i & bit) continue;
+      Value *a = rows[size_t(i)], *b = rows[size_t(i + bit)];
+      rows[size_t(i)] = b_.CreateShuffleVector(a, b, even);
+      rows[size_t(i + bit)] = b_.CreateShuffleVector(a, b, odd);
+    }
+  }
+  for (int i = 0; i < count; ++i) with_alias(b_.CreateAlignedStore(rows[size_t(i)], row(i), align), buffer);
 }
 
 llvm::BasicBlock* Emitter::fail_block(int32_t code) {

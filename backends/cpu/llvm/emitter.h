@@ -34,6 +34,7 @@ class Emitter {
   void emit_if(const tensor::StmtNode& branch);
   void emit_check(const tensor::StmtNode& check);
   void emit_store(const tensor::StmtNode& store);
+  void emit_transpose(const expr::BufferPtr& buffer);
   void store_to(const expr::BufferPtr& buffer, const Expr& index, Value* value);
   // A counted loop from `begin` while less than `end`; `body` gets the counter.
   void counted_loop(Value* begin, Value* end, const char* name, const std::function<void(Value*)>& body);

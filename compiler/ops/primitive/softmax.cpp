@@ -46,7 +46,7 @@ std::vector<Term> express_softmax(const Attributes& attributes, Terms operands, 
   const Term x = cast_term(operands[0], accumulation_dtype(results[0].dtype));
   const Exprs dims = results[0].dims, rows = without(dims, axis);
   const Expr extent = dims[axis];
-  const Term top = program.reduce("max", Reduce::Max, x.dtype, rows, {extent},
+  const Term top = program.reduce("max", Reduce::MaxNumber, x.dtype, rows, {extent},
                                   [=](const Index& row, const Index& in) { return x.at(with(row, axis, in[0])); });
   const auto shifted = [=](const Index& index) { return x.at(index) - top.at(without(index, axis)); };
   if (softmax.log) {

@@ -18,11 +18,8 @@ Expr abs(const Expr& x);
 Expr is_nan(const Expr& x);
 Expr sign_bit_of(const Expr& x);                          // Bool: negative or -0
 Expr copy_sign(const Expr& magnitude, const Expr& sign);  // magnitude must be non-negative
-// e^x = 2^n * (1 + p): the parts before they are put together; n is an integral float.
-struct Exponential {
-  Expr p, n;
-};
-Exponential exponential_parts(const Expr& clamped);
+// e^x of F32 for x <= 0 or NaN, in fewer steps than exp: within 2 + |x| / 20 ulp.
+Expr exp_below(const Expr& x);
 // Both in F32 and F64.
 Expr exp(const Expr& x);
 Expr expm1(const Expr& x);

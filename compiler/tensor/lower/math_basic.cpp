@@ -57,40 +57,64 @@ Expr copy_sign(const Expr& magnitude, const Expr& sign) {
   return bits(expr::call(Function::BitOr, {bits(magnitude), sign_bits}));
 }
 
-// Adding 1.5 * 2^mantissa rounds to an integer. ln 2 is split so that n * high is exact without a fused multiply-add.
-Exponential exponential_parts(const Expr& x) {
-  bool f32 = single(x);
-  double magic = f32 ? 12582912.0 : 6755399441055744.0;
-  Expr shifted = fma(x, constant(1.4426950408889634, x), constant(magic, x));
-  Expr n = shifted - constant(magic, x);
-  Expr minus_n = -n;
-  Expr r = fma(minus_n, constant(f32 ? 0.693115234375 : 0.6931471803691238, x), x);
-  r = fma(minus_n, constant(f32 ? 3.1946184945309415e-05 : 1.9082149292705877e-10, x), r);
-  Expr q = f32 ? polynomial(r, {0.50000000134802203, 0.16666666681639236, 0.041666464781338293, 0.0083333109094951285,
-                                0.0013933665971142648, 0.00019891008564800321})
-               : polynomial(r, {1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880,
-                                1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800});
-  return {fma(r * r, q, r), n};
+namespace {
+
+// x = n ln 2 + r for an integral float n and a small r.
+struct Reduced {
+  Expr r, n;
+};
+
+// Adding 1.5 * 2^mantissa rounds to an integer.
+Expr nearest_power(const Expr& x) {
+  const Expr magic = constant(single(x) ? 12582912.0 : 6755399441055744.0, x);
+  return fma(x, constant(1.4426950408889634, x), magic) - magic;
 }
 
+// ln 2 is split so that n * high is exact without a fused multiply-add.
+Reduced reduced(const Expr& x) {
+  const bool f32 = single(x);
+  const Expr n = nearest_power(x);
+  const Expr r = fma(-n, constant(f32 ? 0.693115234375 : 0.6931471803691238, x), x);
+  return {fma(-n, constant(f32 ? 3.1946184945309415e-05 : 1.9082149292705877e-10, x), r), n};
+}
+
+// (e^r - 1 - r) / r^2
+Expr exp_series(const Expr& r) {
+  if (single(r))
+    return polynomial(
+        r, {0.4999999341247782, 0.16666520107702978, 0.04166839421573844, 0.008368780421977579, 0.001381446682162354});
+  return polynomial(r, {1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320, 1.0 / 362880,
+                        1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800});
+}
+
+}  // namespace
+
 Expr exp(const Expr& x) {
-  bool f32 = single(x);
+  const bool f32 = single(x);
   // Beyond these bounds the result is 0 or infinity anyway; min and max keep a NaN.
-  Expr clamped = expr::min(expr::max(x, constant(f32 ? -105.0 : -746.0, x)), constant(f32 ? 89.0 : 710.0, x));
-  Exponential e = exponential_parts(clamped);
-  return scale(constant(1, x) + e.p, e.n);
+  const Expr clamped = expr::min(expr::max(x, constant(f32 ? -105.0 : -746.0, x)), constant(f32 ? 89.0 : 710.0, x));
+  const Reduced e = reduced(clamped);
+  const Expr one = constant(1, x);
+  return scale(fma(fma(exp_series(e.r), e.r, one), e.r, one), e.n);
+}
+
+Expr exp_below(const Expr& x) {
+  const Expr clamped = expr::max(x, constant(-105.0, x)), n = nearest_power(clamped);
+  // The rounding of ln 2 counts n times, but a product and a sum are one operation.
+  const Expr r = fma(-n, constant(0.6931471805599453, x), clamped);
+  return scale(polynomial(r, {1, 0.9999997019767761, 0.4999914765357971, 0.1666763871908188, 0.04189816117286682,
+                              0.008290272206068039}),
+               n);
 }
 
 Expr expm1(const Expr& x) {
-  bool f32 = single(x);
-  Expr clamped = expr::min(expr::max(x, constant(f32 ? -20.0 : -40.0, x)), constant(f32 ? 89.0 : 710.0, x));
-  Exponential e = exponential_parts(clamped);
+  const bool f32 = single(x);
+  const Expr clamped = expr::min(expr::max(x, constant(f32 ? -20.0 : -40.0, x)), constant(f32 ? 89.0 : 710.0, x));
+  const Reduced e = reduced(clamped);
+  const Expr one = constant(1, x), p = fma(e.r * e.r, exp_series(e.r), e.r), power = scale(one, e.n);
   // s (1 + p) - 1 without cancellation; the tiny arguments keep their sign of zero through p.
-  Expr one = constant(1, x);
-  Expr power = scale(one, e.n);
-  Expr small = fma(power, e.p, power - one);
-  Expr large = scale(one + e.p, e.n) - one;
-  Expr result = expr::select(clamped > constant(f32 ? 80.0 : 700.0, x), large, small);
+  const Expr small = fma(power, p, power - one), large = scale(one + p, e.n) - one;
+  const Expr result = expr::select(clamped > constant(f32 ? 80.0 : 700.0, x), large, small);
   return expr::select(x == constant(0, x), x, result);
 }
 
@@ -140,43 +164,51 @@ Expr sigmoid(const Expr& x) {
   return one / (one + exp(-x));
 }
 
+namespace {
+
+// x (c + P(x^2) / Q(x^2)) for an odd function that has become constant at +-limit. What is added to the quotient keeps
+// that small where the result is near 1: else every rounding of P, Q and the quotient would count fully there.
+Expr odd_rational(const Expr& x, double limit, double c, std::initializer_list<double> p,
+                  std::initializer_list<double> q) {
+  const Expr a = expr::min(expr::max(x, constant(-limit, x)), constant(limit, x)), square = a * a;
+  return a * (constant(c, x) + polynomial(square, p) / polynomial(square, q));
+}
+
+}  // namespace
+
+// F32: P and Q are a minimax fit, its last bits chosen for the least error of what is computed.
 Expr tanh(const Expr& x) {
-  bool f32 = single(x);
-  Expr a = expr::min(abs(x), constant(f32 ? 10.0 : 20.0, x));
-  Expr e = expm1(a + a);
+  if (single(x))
+    return odd_rational(x, 9.05, 0.1,
+                        {0.8999999761581421, 0.08706660568714142, 0.0009054930415004492, -1.224770130647812e-05,
+                         -6.413772268842877e-08},
+                        {1.0, 0.46711084246635437, 0.02586226537823677, 0.00032793066930025816, 7.740394494248903e-07});
+  const Expr a = expr::min(abs(x), constant(20.0, x)), e = expm1(a + a);
   return expr::select(is_nan(x), x, copy_sign(e / (e + constant(2, x)), x));
 }
 
-// |x| <= 1: x P(x^2). Beyond: 1 - exp(-g(|x|)) in F32, 1 - exp(-x^2) Q(t) with t = (|x| - 3) / (|x| + 3) in F64.
+// F32: P and Q are a minimax fit. F64: x P(x^2) for |x| <= 1, beyond it 1 - exp(-x^2) Q(t) with t = (|x| - 3) / (|x| + 3).
 Expr erf(const Expr& x) {
-  bool f32 = single(x);
-  Expr one = constant(1, x);
-  Expr a = expr::min(abs(x), constant(f32 ? 3.95 : 6.0, x));
-  Expr square = a * a;
-  Expr near, far;
-  if (f32) {
-    near = a * polynomial(square, {1.1283791658483509, -0.37612626666720334, 0.11283594715160218, -0.026854212010626412,
-                                   0.0051890874234339739, -0.00080168642871658699, 7.8758750626854883e-05});
-    Expr g = polynomial(
-        a, {-0.00032864658196698988, 1.1302712242393529, 0.6317559743229314, 0.11015112892991177, -0.026464327661464924,
-            0.0047757681168686169, -0.00060045843557074863, 4.6514451333164766e-05, -1.661370006290974e-06});
-    Exponential e = exponential_parts(-g);
-    far = one - scale(one + e.p, e.n);
-  } else {
-    near = a * polynomial(square, {1.1283791670955126, -0.37612638903183754, 0.11283791670955121, -0.02686617064512984,
-                                   0.0052239776254232985, -0.00085483270219348297, 0.00012055332902888736,
-                                   -1.4925647567519332e-05, 1.6462045441468418e-06, -1.6364642158167616e-07,
-                                   1.4792401209404813e-08, -1.216456005728345e-09, 8.7090451290531062e-11,
-                                   -4.2309458242953377e-12});
-    Expr t = (a - constant(3, x)) / (a + constant(3, x));
-    Expr q =
-        polynomial(t, {0.17900115118138996, -0.32623356004303722, 0.2456038017123309, -0.15011593650077742,
-                       0.071665837197973467, -0.024392499318655416, 0.0042691363331483021, 0.00070774643851773534,
-                       -0.00059706195861583045, 4.5255298034073955e-05, 6.4056733422068437e-05, -1.2860318447907675e-05,
-                       -7.9798177043487269e-06, 2.1169509641489688e-06, 1.2598817267482604e-06, -2.7269500546476834e-07,
-                       -2.3893874634747922e-07, -2.5925894581233316e-08});
-    far = one - q * exp(-square);
-  }
+  if (single(x))
+    return odd_rational(x, 3.92, 0.25,
+                        {0.8783791661262512, 0.06488549709320068, 0.024221375584602356, 2.326095818716567e-05,
+                         -5.746966508013429e-06, -7.472855031664949e-06},
+                        {1.0, 0.5020738840103149, 0.11410807818174362, 0.014969004318118095, 0.0011625110637396574,
+                         3.809186091530137e-05});
+  const Expr one = constant(1, x), a = expr::min(abs(x), constant(6.0, x)), square = a * a;
+  const Expr near = a * polynomial(square, {1.1283791670955126, -0.37612638903183754, 0.11283791670955121,
+                                            -0.02686617064512984, 0.0052239776254232985, -0.00085483270219348297,
+                                            0.00012055332902888736, -1.4925647567519332e-05, 1.6462045441468418e-06,
+                                            -1.6364642158167616e-07, 1.4792401209404813e-08, -1.216456005728345e-09,
+                                            8.7090451290531062e-11, -4.2309458242953377e-12});
+  const Expr t = (a - constant(3, x)) / (a + constant(3, x));
+  const Expr q =
+      polynomial(t, {0.17900115118138996, -0.32623356004303722, 0.2456038017123309, -0.15011593650077742,
+                     0.071665837197973467, -0.024392499318655416, 0.0042691363331483021, 0.00070774643851773534,
+                     -0.00059706195861583045, 4.5255298034073955e-05, 6.4056733422068437e-05, -1.2860318447907675e-05,
+                     -7.9798177043487269e-06, 2.1169509641489688e-06, 1.2598817267482604e-06, -2.7269500546476834e-07,
+                     -2.3893874634747922e-07, -2.5925894581233316e-08});
+  const Expr far = one - q * exp(-square);
   return copy_sign(expr::select(a <= one, near, far), x);  // a NaN takes the second
 }
 

@@ -108,6 +108,7 @@ class Simplifier {
         if (s->kind == StmtKind::Prefetch) return make_prefetch(s->buffer, at);
         return make_store(s->buffer, at, index.run(s->value));
       }
+      case StmtKind::Transpose:
       case StmtKind::Allocate:
       case StmtKind::Block: {
         std::vector<Stmt> body;

@@ -53,6 +53,9 @@ class Vectorizer {
         return make_check(vector(s->condition), s->code);
       case StmtKind::Prefetch:
         return make_prefetch(s->buffer, {expr::simplify(substitute_shared(s->index[0], {{var_.get(), Expr(0)}}))});
+      case StmtKind::Transpose:
+        check(false, "buffer ", s->buffer->name, " is transposed inside vector loop ", var_->name);
+        break;
       case StmtKind::Block: {
         std::vector<Stmt> body;
         for (const Stmt& b : s->body) body.push_back(run(b));

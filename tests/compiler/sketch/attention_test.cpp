@@ -10,6 +10,7 @@ struct Attention {
   Expr batch = 1, heads = 2, queries = 5, keys = 7;
   int64_t size = 16, value_size = 16;
   Mask mask = Mask::None;
+  bool columns = false;        // keys are stored as columns [batch, heads, size, length]
   bool joint = false;          // heads are slices of rows [length, heads * size], as projections leave them
   bool empty_is_zero = false;  // as ONNX's Attention wants it
   double softcap = 0;
@@ -25,8 +26,14 @@ Problem attention(const Attention& a) {
                   return rows.at({i[0], i[2], i[1] * size + i[3]});
                 }};
   };
-  const Term q = operand("q", a.queries, a.size), k = operand("k", a.keys, a.size),
-             v = operand("v", a.keys, a.value_size);
+  const Term q = operand("q", a.queries, a.size), v = operand("v", a.keys, a.value_size);
+  const auto key_columns = [&] {
+    const Term columns = b.input("k", DType::F32, {a.batch, a.heads, a.size, a.keys});
+    return Term{DType::F32, {a.batch, a.heads, a.keys, a.size}, [=](const Index& i) {
+                  return columns.at({i[0], i[1], i[3], i[2]});
+                }};
+  };
+  const Term k = a.columns ? key_columns() : operand("k", a.keys, a.size);
   const Term mask = b.input("mask", a.mask == Mask::Chosen ? DType::Bool : DType::F32, {a.batch, a.queries, a.keys});
   const Term scores = matmul(
       b, {.batch = {a.batch, a.heads}, .m = a.queries, .n = a.keys, .k = a.size, .transpose_b = true}, q, k, true);
@@ -93,6 +100,12 @@ TEST(Attention, HeadsOfEachSize) {
     for (int64_t queries : {3, 20})
       expect_attention(attention({.queries = queries, .keys = 21, .size = size, .value_size = 130 - size}));
   }
+}
+
+TEST(Attention, KeysAsColumns) {
+  for (int64_t keys : {3, 40, 144})
+    for (int64_t queries : {3, 20})
+      expect_attention(attention({.queries = queries, .keys = keys, .size = 24, .columns = true}));
 }
 
 TEST(Attention, MasksAndCaps) {

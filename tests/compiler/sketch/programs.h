@@ -151,7 +151,7 @@ inline Problem softmax(std::vector<Expr> dims, size_t axis) {
     i.erase(i.begin() + long(axis));
     return i;
   };
-  Term top = b.reduce("max", Reduce::Max, DType::F32, rows, {dims[axis]},
+  Term top = b.reduce("max", Reduce::MaxNumber, DType::F32, rows, {dims[axis]},
                       [=](const Index& row, const Index& in) { return x.at(with(row, in[0])); });
   Term e = b.stage("exp", DType::F32, dims,
                    [=](const Index& i) { return expr::call(Function::Exp, {x.at(i) - top.at(without(i))}); });

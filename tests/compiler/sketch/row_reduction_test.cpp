@@ -23,6 +23,47 @@ TEST(RowReduction, SoftmaxOfSymbolicRows) {
   }
 }
 
+// Blocks of rows, the last one with fewer.
+TEST(RowReduction, SoftmaxOfManyRows) {
+  for (int64_t rows : {64, 67, 131})
+    for (int64_t columns : {1, 15, 50, 208}) {
+      SCOPED_TRACE(str(rows, " x ", columns));
+      expect_row_reduction(softmax({rows, columns}, 1));
+    }
+}
+
+TEST(RowReduction, SoftmaxOfUnusualRows) {
+  const Problem problem = softmax({96, 40}, 1);
+  std::mt19937 random(1);
+  Tensor x = random_tensor(DType::F32, {96, 40}, random);
+  const auto fill = [&](int64_t row, float value, int64_t count = 40) {
+    std::fill_n(x.data<float>() + row * 40, count, value);
+  };
+  const float lowest = std::numeric_limits<float>::lowest();
+  fill(3, NAN, 1), fill(10, INFINITY, 1), fill(11, -INFINITY), fill(12, -INFINITY, 39), fill(13, lowest);
+  fill(14, lowest, 20), fill(15, -lowest), fill(16, -lowest, 1), fill(17, 1e30F, 2), fill(18, -80, 39),
+      fill(19, -1e30F, 30);
+  expect_matches("row_reduction", problem, {x}, {}, 1e-5, 1e-37);
+}
+
+TEST(RowReduction, ExponentialsMayBeResultsToo) {
+  ProgramBuilder b;
+  const Term x = b.input("x", DType::F32, {70, 33});
+  const Term top = b.reduce("max", Reduce::MaxNumber, DType::F32, {70}, {33}, [=](const Index& row, const Index& in) {
+    return x.at({row[0], in[0]});
+  });
+  const auto exponential = [=](const Index& i) { return expr::call(Function::Exp, {x.at(i) - top.at({i[0]})}); };
+  const Term e = b.stage("exp", DType::F32, {70, 33}, exponential);
+  const Term twice = b.stage("twice", DType::F32, {70, 33}, [=](const Index& i) { return e.at(i) + exponential(i); });
+  const Term sum = b.reduce("sum", Reduce::Sum, DType::F32, {70}, {33}, [=](const Index& row, const Index& in) {
+    return twice.at({row[0], in[0]});
+  });
+  b.output(sum);
+  b.output({DType::F32, {70, 33}, [=](const Index& i) { return e.at(i) * e.at({i[0], Expr(32) - i[1]}); }});
+  b.output({DType::F32, {70, 33}, [=](const Index& i) { return e.at(i) + twice.at(i) / sum.at({i[0]}); }});
+  expect_row_reduction({b.finish(), {}});
+}
+
 TEST(RowReduction, LayerNorm) { expect_row_reduction(layer_norm()); }
 
 TEST(RowReduction, EachKindOverEachAxisAndType) {

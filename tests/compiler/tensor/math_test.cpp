@@ -74,6 +74,18 @@ TEST(Math, SingleWithinFourUlps) {
   }
 }
 
+TEST(Math, SaturatedFunctionsStayWithinOne) {
+  for (Function function : {Function::Erf, Function::Tanh}) {
+    Tensor x(DType::F32, {1 << 20});
+    for (int64_t i = 0; i < x.count(); ++i) x.data<float>()[i] = 1 + float(i) * 9 / float(x.count());
+    const Tensor y = apply(function, {x});
+    float highest = 0;
+    for (int64_t i = 0; i < y.count(); ++i) highest = std::max(highest, y.data<float>()[i]);
+    EXPECT_EQ(highest, 1) << expr::function_name(function);
+    EXPECT_EQ(y.data<float>()[y.count() - 1], 1) << expr::function_name(function);
+  }
+}
+
 // Powers of two are put together in other ways by targets with wide vectors, with narrow ones and by single elements.
 TEST(Math, ExponentialsReachBothEndsOfTheirRange) {
   std::vector<tensor::Target> targets = narrow_targets();

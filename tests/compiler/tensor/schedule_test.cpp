@@ -195,6 +195,25 @@ TEST_F(Schedule, VerifierRejectsWhatIsNotWellFormed) {
   EXPECT_THROW(tensor::verify(twice, {}), Error);
 }
 
+TEST_F(Schedule, VerifierAllowsSquaresOfRegistersToBeTransposed) {
+  const auto transposed = [](std::vector<Expr> dims, expr::Buffer::Scope scope) {
+    auto b = std::make_shared<expr::Buffer>();
+    b->name = "square";
+    b->dims = std::move(dims);
+    b->scope = scope;
+    return tensor::make_allocate(b, tensor::make_transpose(b));
+  };
+  using enum expr::Buffer::Scope;
+  const Stmt good = transposed({8, 8}, Register);
+  EXPECT_NO_THROW(tensor::verify(good, {}));
+  EXPECT_EQ(tensor::to_string(good), "register f32 square[8, 8]\n  transpose square\n");
+  const Stmt in_vector = tensor::make_for(tensor::ForKind::Vector, expr::make_var("v"), 4, good);
+  for (const Stmt& bad : {transposed({8, 4}, Register), transposed({6, 6}, Register), transposed({64}, Register),
+                          transposed({8, 8}, Scratch), in_vector, good->body[0]}) {
+    EXPECT_THROW(tensor::verify(bad, {}), Error) << tensor::to_string(bad);
+  }
+}
+
 TEST_F(Schedule, VerifierKeepsTheRulesOfLanes) {
   using tensor::ForKind;
   VarPtr l = expr::make_var("l"), m = expr::make_var("m"), t = expr::make_var("t");
