@@ -17,7 +17,8 @@ inline constexpr int max_rank = 64;
 inline constexpr int64_t max_dense_sparse_bytes = int64_t{1} << 28;  // a sparse constant after it was made dense
 inline constexpr size_t max_findings = 1000;                         // a report stops growing here
 inline constexpr size_t max_report_lines = 100;
-inline constexpr size_t lift_threshold = 65536;  // raw_data of initializers from this many bytes on bypasses protobuf
+// Weights are large from this many bytes on: raw_data of initializers bypasses protobuf, buffers of hosts are lent.
+inline constexpr size_t lift_threshold = 65536;
 inline constexpr size_t share_threshold = 4096;  // Model::check does not copy constants from this many bytes on
 
 }  // namespace sardonyx::importer

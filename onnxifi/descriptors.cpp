@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "importer/limits.h"
 #include "runtime/base/packing.h"
 #include "runtime/base/status.h"
 
@@ -192,8 +193,7 @@ Tensor copy_of(const onnxTensorDescriptorV1& descriptor, DType dtype, Dims dims)
 
 Tensor weight_of(const onnxTensorDescriptorV1& descriptor, DType dtype, Dims dims,
                  const std::shared_ptr<const void>& lender) {
-  constexpr int64_t large = 65536;
-  if (is_packed(dtype) || is_held(dtype) || byte_size(dtype, dims) < large)
+  if (is_packed(dtype) || is_held(dtype) || byte_size(dtype, dims) < int64_t{importer::lift_threshold})
     return copy_of(descriptor, dtype, std::move(dims));
   const auto* bytes = reinterpret_cast<const uint8_t*>(descriptor.buffer);
   return Tensor::lent(dtype, std::move(dims), std::shared_ptr<const uint8_t>(lender, bytes));

@@ -27,7 +27,7 @@ struct Unique {
   const Node* first = nullptr;        // such group
   std::vector<expr::VarPtr> symbols;  // its
   size_t index = 0;                   // in its device's batch
-  std::string form;                   // of its packed constants, the numbers in its code included
+  std::string form;                   // Emittable::form, the numbers in its code included
 };
 
 // What code and packing depend on besides a group and its candidate.
@@ -123,7 +123,7 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
     std::vector<backends::Chosen>& batch = batches[size_t(choice.device)];
     if (added) {
       same = {&node, group_symbols(node), batch.size(),
-              str(target_text(places[size_t(choice.device)]), "\n", group_key(node, {}), candidate)};
+              str(target_text(places[size_t(choice.device)]), "\n", group_key(node), candidate)};
       batch.push_back({&node, choice.candidate});
     }
     for (int argument : arguments)
@@ -145,7 +145,7 @@ std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Grap
     Emittable& group = groups[node];
     const size_t device = size_t(choices.at(node).device);
     group.code = &compiled[device][same->index];
-    group.key = same->form;
+    group.form = same->form;
     std::vector<expr::VarPtr> own = group_symbols(*node);
     for (size_t i = 0; i < own.size(); ++i) group.symbols[same->symbols[i].get()] = expr::Expr(own[i]);
   }

@@ -1,14 +1,12 @@
 #include "compiler/driver/constants.h"
 
 #include <algorithm>
-#include <cstring>
 #include <set>
 #include <tuple>
 
 #include "compiler/driver/weight_pool.h"
 #include "compiler/passes/pass.h"
 #include "runtime/base/compile_thread.h"
-#include "runtime/base/pages.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::driver {
@@ -50,24 +48,14 @@ struct Job {
 };
 
 // Aligned, and nobody else's.
-Tensor own(const Tensor& value) {
-  if (!value.is_lent()) return value;
-  constexpr int64_t chunk = int64_t{1} << 20;
-  const int64_t bytes = value.bytes();
-  Tensor copy(value.dtype(), value.dims(), weight_bytes(bytes, Pages::Plain));
-  parallel_parts((bytes + chunk - 1) / chunk, bytes, [&](int64_t i) {
-    const int64_t at = i * chunk;
-    std::memcpy(copy.raw() + at, value.unaligned() + at, size_t(std::min(chunk, bytes - at)));
-  });
-  return copy;
-}
+Tensor own(const Tensor& value) { return Tensor(value.dtype(), value.dims(), value.storage()); }
 
 void own_constants(graph::Graph& graph) {
   passes::for_each_node(graph, [](Node& node) {
     if (node.op != Op::constant) return;
     const Tensor& value = node.attrs<ConstantAttrs>().value;
-    const bool taken = value.unaligned() == nullptr;
-    if (taken || is_held(value.dtype()) || value.bytes() < pooled_bytes) return;
+    const bool taken = value.unaligned() == nullptr, small = value.bytes() < pooled_bytes && !value.is_lent();
+    if (taken || small || is_held(value.dtype())) return;
     replace_tensor(node, WeightPool::instance().get("as it is", value, own));
   });
 }
@@ -87,7 +75,7 @@ void settle_constants(graph::Graph& graph, std::map<const Node*, Emittable>& gro
       check(source != nullptr, "packing of operand ", input, ", which is not a constant");
       auto [entry, added] = known.emplace(
           std::make_pair(static_cast<const void*>(&pack), static_cast<const void*>(source->unaligned())), jobs.size());
-      if (added) jobs.push_back({&pack, str(group.key, "\ninput ", input), *source, {}});
+      if (added) jobs.push_back({&pack, str(group.form, "\ninput ", input), *source, {}});
       targets.emplace_back(&group, input, entry->second);
       constants.insert(node->operand(input)->producer);
     }

@@ -2,6 +2,7 @@
 #pragma once
 #include <map>
 #include <memory>
+#include <string_view>
 
 #include "compiler/driver/in_place.h"
 #include "compiler/driver/select.h"
@@ -12,7 +13,7 @@ namespace sardonyx::driver {
 // A group's code with the substitution from the representative's symbols to this group's.
 struct Emittable {
   const backends::CompiledGroup* code = nullptr;
-  std::string key;  // equal ones have equal packing functions
+  std::string_view form;  // of its packed constants: equal ones come of equal packing functions
   std::unordered_map<const expr::Variable*, expr::Expr> symbols;
   std::map<int, Tensor> packed;  // results of CompiledGroup::pack on this group's constants
 };

@@ -1,6 +1,5 @@
 #include "compiler/driver/weight_pool.h"
 
-#include <algorithm>
 #include <vector>
 
 #include <sys/random.h>
@@ -30,10 +29,10 @@ WeightPool::Digest WeightPool::digest_of(const std::string& form, const Tensor& 
     return Digest{value.low64, value.high64};
   };
   const std::string text = str(form, "\n", dtype_name(source.dtype()), "[", join(source.dims(), ","), "]");
-  const int64_t bytes = source.bytes(), chunks = (bytes + chunk - 1) / chunk;
-  std::vector<Digest> digests(size_t(chunks) + 1);
-  parallel_parts(chunks, bytes, [&](int64_t i) {
-    digests[size_t(i)] = hash(source.unaligned() + i * chunk, size_t(std::min(chunk, bytes - i * chunk)));
+  const int64_t bytes = source.bytes();
+  std::vector<Digest> digests(size_t((bytes + chunk - 1) / chunk) + 1);
+  parallel_ranges(bytes, chunk, bytes, [&](int64_t begin, int64_t end) {
+    digests[size_t(begin / chunk)] = hash(source.unaligned() + begin, size_t(end - begin));
   });
   digests.back() = hash(text.data(), text.size());
   return hash(digests.data(), digests.size() * sizeof(Digest));

@@ -46,12 +46,10 @@ bool suits(const Node& node) {
 
 Tensor rounded(const Tensor& weights) {
   Tensor result(DType::BF16, weights.dims());
-  const float* from = weights.data<float>();
+  const Unaligned<float>* from = weights.unaligned<float>();
   uint16_t* to = result.data<uint16_t>();
-  constexpr int64_t part = 1 << 16;
-  parallel_parts((weights.count() + part - 1) / part, weights.bytes(), [&](int64_t i) {
-    const int64_t end = std::min(weights.count(), (i + 1) * part);
-    for (int64_t k = i * part; k < end; ++k) to[k] = f32_to_bf16(from[k]);
+  parallel_ranges(weights.count(), 1 << 16, weights.bytes(), [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) to[k] = f32_to_bf16(from[k]);
   });
   return result;
 }

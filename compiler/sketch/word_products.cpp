@@ -113,14 +113,14 @@ Tensor words_along(const Tensor& source, int dim) {
   const int64_t outer = extent == 0 ? 0 : source.count() / (extent * inner);
   dims[size_t(dim)] = words;
   Tensor result(source.dtype() == DType::BF16 ? DType::F32 : DType::I32, dims);
+  const uint8_t* from = source.unaligned();
   uint8_t* to = result.raw();
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t k = 0; k < words; ++k)
       for (int64_t i = 0; i < inner; ++i, to += 4) {
         std::memset(to, 0, 4);
         for (int64_t j = 0; j < per_word && per_word * k + j < extent; ++j)
-          std::memcpy(to + bytes * j, source.raw() + ((o * extent + per_word * k + j) * inner + i) * bytes,
-                      size_t(bytes));
+          std::memcpy(to + bytes * j, from + ((o * extent + per_word * k + j) * inner + i) * bytes, size_t(bytes));
       }
   return result;
 }

@@ -110,4 +110,9 @@ void parallel_parts(int64_t count, int64_t bytes, const std::function<void(int64
     parallel_compile(size_t((count + chunk - 1) / chunk), do_chunk);
 }
 
+void parallel_ranges(int64_t count, int64_t range, int64_t bytes, const std::function<void(int64_t, int64_t)>& work) {
+  parallel_parts((count + range - 1) / range, bytes,
+                 [&](int64_t i) { work(i * range, std::min(count, (i + 1) * range)); });
+}
+
 }  // namespace sardonyx

@@ -17,5 +17,7 @@ void parallel_compile(size_t count, const std::function<void(size_t)>& work);
 // Calls work(0) ... work(count - 1), parts of making `bytes` of data: in order on the calling thread when that is
 // little, else on compile threads.
 void parallel_parts(int64_t count, int64_t bytes, const std::function<void(int64_t)>& work);
+// The same with work(begin, end) for [0, count) in ranges of `range`, the last of which may be shorter.
+void parallel_ranges(int64_t count, int64_t range, int64_t bytes, const std::function<void(int64_t, int64_t)>& work);
 
 }  // namespace sardonyx

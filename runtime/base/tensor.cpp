@@ -4,6 +4,7 @@
 #include <cstring>
 #include <mutex>
 
+#include "runtime/base/compile_thread.h"
 #include "runtime/base/mini_float.h"
 #include "runtime/base/packing.h"
 #include "runtime/base/pages.h"
@@ -63,7 +64,9 @@ const std::shared_ptr<uint8_t>& Tensor::copied() const {
   std::call_once(loan_->once, [&] {
     const int64_t size = bytes();
     auto copy = weight_bytes(size, Pages::Plain);
-    if (size > 0) std::memcpy(copy.get(), loan_->bytes.get(), size_t(size));
+    parallel_ranges(size, int64_t{1} << 20, size, [&](int64_t begin, int64_t end) {
+      std::memcpy(copy.get() + begin, loan_->bytes.get() + begin, size_t(end - begin));
+    });
     loan_->copy = std::move(copy);
   });
   return loan_->copy;

@@ -58,9 +58,11 @@ std::string build_id() {
 
 }  // namespace
 
-CodeCache::CodeCache(const std::string& folder, const tensor::Target& target)
-    : files_(build_id().empty() ? "" : folder, "code", cache_limit),
-      context_(str(build_id(), "\n", target.cpu, "\n", join(target.features, ","), "\n")) {}
+CodeCache::CodeCache(const std::string& folder, const tensor::Target& target) : CodeCache(folder, target, build_id()) {}
+
+CodeCache::CodeCache(const std::string& folder, const tensor::Target& target, const std::string& build)
+    : files_(build.empty() ? "" : folder, "code", cache_limit),
+      context_(str(build, "\n", target.cpu, "\n", join(target.features, ","), "\n")) {}
 
 std::string CodeCache::key_of(const llvm::Module& module) const {
   if (!files_.enabled()) return "";

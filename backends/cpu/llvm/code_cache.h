@@ -26,6 +26,8 @@ class CodeCache {
   void store(const std::string& key, const llvm::MemoryBuffer& object) const;
 
  private:
+  CodeCache(const std::string& folder, const tensor::Target& target, const std::string& build);
+
   backends::DiskCache files_;
   std::string context_;  // of all modules
 };

@@ -3,6 +3,8 @@
 #include <llvm/IR/IntrinsicsX86.h>
 #include <llvm/IR/Module.h>
 
+#include <span>
+
 #include "backends/cpu/llvm/emitter.h"
 #include "compiler/expr/simplify.h"
 #include "runtime/base/status.h"
@@ -22,6 +24,13 @@ bool is_number(const Expr& e) {
   if (e->kind == Kind::Broadcast) return is_number(e->args[0]);
   if (e->kind == Kind::Load) return e->buffer->number;
   return e->kind == Kind::FloatImm && e->float_value == e->float_value;
+}
+
+// The dot product of words for the lanes of `e`.
+ID of_lanes(const Expr& e, ID sixteen, ID eight, ID four) {
+  const int lanes = e->type.lanes;
+  check(lanes == 16 || lanes == 8 || lanes == 4, "a dot product of words in ", lanes, " lanes");
+  return lanes == 16 ? sixteen : lanes == 8 ? eight : four;
 }
 
 }  // namespace
@@ -269,11 +278,10 @@ Emitter::Value* Emitter::emit_binary(const Expr& e) {
   if (sum && of_product && is_float(e->type.dtype)) return emit_fused(e);
   Value* a = value_of(e->args[0]);
   Value* b = value_of(e->args[1]);
-  bool index = e->type.dtype == DType::I64;
   switch (e->kind) {
     case Kind::Add:
       if (is_float(e->type.dtype)) return b_.CreateFAdd(a, b);
-      return index ? b_.CreateAdd(a, b) : b_.CreateAdd(a, b);
+      return b_.CreateAdd(a, b);
     case Kind::Sub:
       if (is_float(e->type.dtype)) return b_.CreateFSub(a, b);
       return b_.CreateSub(a, b);
@@ -565,22 +573,18 @@ Emitter::Value* Emitter::emit_call(const Expr& e) {
       return multiply_add(args[0], args[1], args[2]);
     case Function::Scale:
       return emit_scale(e, args[0], args[1]);
-    case Function::Dot4: {
-      const int lanes = e->type.lanes;
-      check(lanes == 16 || lanes == 8 || lanes == 4, "a dot product of bytes in ", lanes, " lanes");
-      const ID id = lanes == 16  ? llvm::Intrinsic::x86_avx512_vpdpbusd_512
-                    : lanes == 8 ? llvm::Intrinsic::x86_avx512_vpdpbusd_256
-                                 : llvm::Intrinsic::x86_avx512_vpdpbusd_128;
-      return b_.CreateIntrinsic(id, {}, {args[0], args[1], args[2]});
-    }
+    case Function::Dot4:
+      return b_.CreateIntrinsic(
+          of_lanes(e, llvm::Intrinsic::x86_avx512_vpdpbusd_512, llvm::Intrinsic::x86_avx512_vpdpbusd_256,
+                   llvm::Intrinsic::x86_avx512_vpdpbusd_128),
+          {}, args);
     case Function::Dot2: {
-      const int lanes = e->type.lanes;
-      check(lanes == 16 || lanes == 8 || lanes == 4, "a dot product of bf16 in ", lanes, " lanes");
-      const ID id = lanes == 16  ? llvm::Intrinsic::x86_avx512bf16_dpbf16ps_512
-                    : lanes == 8 ? llvm::Intrinsic::x86_avx512bf16_dpbf16ps_256
-                                 : llvm::Intrinsic::x86_avx512bf16_dpbf16ps_128;
-      llvm::Type* pairs = llvm::FixedVectorType::get(b_.getBFloatTy(), unsigned(2 * lanes));
-      return b_.CreateIntrinsic(id, {}, {args[0], b_.CreateBitCast(args[1], pairs), b_.CreateBitCast(args[2], pairs)});
+      llvm::Type* pairs = llvm::FixedVectorType::get(b_.getBFloatTy(), unsigned(2 * e->type.lanes));
+      for (Value*& factor : std::span(args).subspan(1)) factor = b_.CreateBitCast(factor, pairs);
+      return b_.CreateIntrinsic(
+          of_lanes(e, llvm::Intrinsic::x86_avx512bf16_dpbf16ps_512, llvm::Intrinsic::x86_avx512bf16_dpbf16ps_256,
+                   llvm::Intrinsic::x86_avx512bf16_dpbf16ps_128),
+          {}, args);
     }
     case Function::Bits:
       return b_.CreateBitCast(args[0], register_type(e->type));

@@ -10,12 +10,6 @@ using graph::Builder;
 using graph::Graph;
 using graph::Value;
 
-Tensor ramp(Dims dims) {
-  Tensor result(DType::F32, std::move(dims));
-  for (int64_t i = 0; i < result.count(); ++i) result.data<float>()[i] = float(i % 7);
-  return result;
-}
-
 // y = x w, and with `also_whole` w itself as another output.
 std::unique_ptr<Graph> product(Tensor weights, bool also_whole) {
   auto graph = std::make_unique<Graph>();

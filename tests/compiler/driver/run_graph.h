@@ -24,6 +24,13 @@ inline graph::ConvAttrs same_size(int64_t groups = 1) {
   return attrs;
 }
 
+// Weights: seven numbers from `first` on, again and again.
+inline Tensor ramp(Dims dims, float first = 0) {
+  Tensor result(DType::F32, std::move(dims));
+  for (int64_t i = 0; i < result.count(); ++i) result.data<float>()[i] = first + float(i % 7);
+  return result;
+}
+
 // One context for all tests: starting threads per graph would cost more than the graphs.
 inline const std::shared_ptr<runtime::Context>& test_context() {
   static const std::shared_ptr<runtime::Context> context = [] {

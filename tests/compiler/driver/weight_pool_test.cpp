@@ -17,12 +17,6 @@ using graph::Builder;
 using graph::Graph;
 using graph::Value;
 
-Tensor ramp(Dims dims, float first = 0) {
-  Tensor result(DType::F32, std::move(dims));
-  for (int64_t i = 0; i < result.count(); ++i) result.data<float>()[i] = first + float(i % 7);
-  return result;
-}
-
 WeightPool& pool() { return WeightPool::instance(); }
 Tensor negated(const Tensor& source) {
   Tensor result = source.clone();

@@ -98,6 +98,14 @@ const Layer layers[] = {
     {"no constant", {20, 20}, [](Builder& b, Value* x) { return b.matmul(x, x); }, false},
 };
 
+std::unique_ptr<Graph> graph_of(const Layer& layer) {
+  auto graph = std::make_unique<Graph>();
+  Builder b(*graph);
+  Value* x = graph->body().add_parameter({DType::F32, {layer.dims.begin(), layer.dims.end()}, {}}, "x");
+  graph->set_outputs({layer.build(b, x)}, {"y"});
+  return graph;
+}
+
 void rewrite(Graph& graph) {
   PassContext context;
   context.bf16_products = true;
@@ -128,10 +136,8 @@ Settings fast() {
 TEST(FastMath, IsWhatRoundedOperandsGive) {
   for (const Layer& layer : layers) {
     SCOPED_TRACE(layer.name);
-    Graph graph;
-    Builder b(graph);
-    Value* x = graph.body().add_parameter({DType::F32, {layer.dims.begin(), layer.dims.end()}, {}}, "x");
-    graph.set_outputs({layer.build(b, x)}, {"y"});
+    const auto made = graph_of(layer);
+    const Graph& graph = *made;
     const std::vector<Tensor> inputs = {random_tensor(DType::F32, layer.dims, 7)};
     const auto exact = graph::interpret(graph, inputs);
 
@@ -150,10 +156,8 @@ TEST(FastMath, IsWhatRoundedOperandsGive) {
 
 TEST(FastMath, IsOffUnlessWanted) {
   const Layer& layer = layers[0];
-  Graph graph;
-  Builder b(graph);
-  Value* x = graph.body().add_parameter({DType::F32, {layer.dims.begin(), layer.dims.end()}, {}}, "x");
-  graph.set_outputs({layer.build(b, x)}, {"y"});
+  const auto made = graph_of(layer);
+  const Graph& graph = *made;
   const std::vector<Tensor> inputs = {random_tensor(DType::F32, layer.dims, 7)};
   const auto exact = graph::interpret(graph, inputs);
   Settings exact_too = fast(), deterministic_too = fast();
