@@ -3,15 +3,17 @@
 //
 //   bench_kernels conv:64,64,56,3 conv:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] product:128,3072,768 rows:128,3072,768 ...
 //                 softmax:ROWS,COLUMNS norm:ROWS,COLUMNS gelu:ROWS,COLUMNS attention:HEADS,ROWS,KEYS,DEPTH
-//                 [--cold] [--json] [--only TEXT] [--cheapest N]
+//                 cache:HEADS,KEYS,DEPTH [--cold] [--layers N] [--json] [--only TEXT] [--cheapest N]
 //
 // `rows` is a product whose number of rows only the run knows.
 // `conv8` and `product8` are on codes of 8 bits, quantized again; `product_i4`, `product_i8` and `product_bf16` are of
 // float32 by such weights.
+// `cache` is the attention of one row over keys and values that a decoder keeps, [1, HEADS, KEYS, DEPTH] each.
 // `norm` is the layer norm of a sum of two tensors. Of softmax, norm and gelu every element counts as one operation.
 //
-// --cold cycles through copies of the weights that no cache holds together, as a whole network does. A figure is the
-// best of several repetitions. GFLOP/s count multiplications of a direct sum, whatever the algorithm, and padding.
+// --cold cycles through copies of the weights that no cache holds together, as a whole network does; --layers
+// cycles through so many copies of the inputs. A figure is the best of several repetitions. GFLOP/s count
+// multiplications of a direct sum, whatever the algorithm, and padding.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -29,6 +31,7 @@
 #include "compiler/passes/pipeline.h"
 #include "compiler/sketch/family.h"
 #include "runtime/base/compile_thread.h"
+#include "runtime/base/pages.h"
 #include "runtime/base/status.h"
 #include "runtime/base/strings.h"
 #include "runtime/memory.h"
@@ -46,6 +49,7 @@ constexpr int64_t cold_bytes = int64_t{96} << 20;
 
 struct Options {
   bool cold = false, json = false;
+  size_t layers = 1;
   std::string only;     // candidates whose names contain it
   size_t cheapest = 0;  // so many of them, by estimate; 0: all
 };
@@ -200,6 +204,19 @@ graph::Value* add_attention(Layer& layer, const std::vector<int64_t>& n) {
   return b.reshape(b.transpose(y, {0, 2, 1, 3}), {1, rows, width});
 }
 
+graph::Value* add_cache_step(Layer& layer, const std::vector<int64_t>& n) {
+  const int64_t heads = n.at(0), keys = n.at(1), depth = n.at(2);
+  graph::Builder b(*layer.graph);
+  const auto parameter = [&](const char* name, int64_t rows) {
+    return layer.graph->body().add_parameter({DType::F32, {1, heads, rows, depth}, {}}, name);
+  };
+  graph::Value *query = parameter("query", 1), *key = parameter("key", keys), *value = parameter("value", keys);
+  graph::Value* scores = b.matmul(query, b.transpose(key, {0, 1, 3, 2}));
+  scores = b.mul(scores, b.scalar_like(scores, 1 / std::sqrt(double(depth))));
+  layer.flops = 4.0 * double(heads * keys * depth);
+  return b.matmul(b.softmax(scores, 3), value);
+}
+
 // A product by weights of few bits: codes with a scale per column, or per block of 32 where they have 4 bits.
 template <DType dtype>
 graph::Value* add_narrow_product(Layer& layer, const std::vector<int64_t>& n) {
@@ -234,6 +251,7 @@ Layer make_layer(const std::string& text) {
                                                                    {"rows", add_product<true>},
                                                                    {"softmax", add_softmax},
                                                                    {"attention", add_attention},
+                                                                   {"cache", add_cache_step},
                                                                    {"product_i4", add_narrow_product<DType::I4>},
                                                                    {"product_i8", add_narrow_product<DType::I8>},
                                                                    {"product_bf16", add_narrow_product<DType::BF16>}};
@@ -241,7 +259,7 @@ Layer make_layer(const std::string& text) {
   require(
       colon != std::string::npos && add != kinds.end(), Status::InvalidName, "'", text,
       "' is no conv[8]:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]], product[8|_i4|_i8|_bf16]:M,N,K, rows:M,N,K, softmax:M,N, "
-      "norm:M,N, gelu:M,N or attention:HEADS,ROWS,KEYS,DEPTH");
+      "norm:M,N, gelu:M,N, attention:HEADS,ROWS,KEYS,DEPTH or cache:HEADS,KEYS,DEPTH");
   layer.graph->set_outputs({add->second(layer, numbers(text.substr(colon + 1)))}, {"y"});
   passes::PassContext context;
   passes::run_passes(*layer.graph, passes::pipeline(), context);
@@ -272,10 +290,10 @@ std::vector<Candidate> candidates_of(const Layer& layer, const tensor::Target& t
   return all;
 }
 
-// A compiled group with memory for its operands; of what is packed, `copies`.
+// A compiled group with memory for its operands, in copies as the options say.
 class Subject {
  public:
-  Subject(const Layer& layer, const Candidate& candidate, CompiledGroup code, bool cold)
+  Subject(const Layer& layer, const Candidate& candidate, CompiledGroup code, const Options& options)
       : code_(std::move(code)), symbols_(layer.symbols) {
     const graph::Node& group = *layer.group;
     for (size_t i = 0; i < group.operands.size(); ++i) {
@@ -286,13 +304,14 @@ class Subject {
         const auto make = [&] { return pack == code_.pack.end() ? constant->clone() : pack->second(*constant); };
         std::vector<Tensor> versions{make()};
         const int64_t copies =
-            cold ? std::min<int64_t>(64, cold_bytes / std::max<int64_t>(1, versions[0].bytes()) + 1) : 1;
+            options.cold ? std::min<int64_t>(64, cold_bytes / std::max<int64_t>(1, versions[0].bytes()) + 1) : 1;
         while (int64_t(versions.size()) < copies) versions.push_back(make());
         operands_.push_back(std::move(versions));
       } else {
         graph::TensorType type = group.operand(int(i))->type;
         if (i < candidate.inputs.size()) type.layout = candidate.inputs[i];
-        operands_.push_back({filled(type.dtype, graph::physical_dims(type))});
+        auto& versions = operands_.emplace_back();
+        while (versions.size() < options.layers) versions.push_back(filled(type.dtype, graph::physical_dims(type)));
       }
     }
     for (size_t i = 0; i < group.results.size(); ++i) {
@@ -325,12 +344,14 @@ class Subject {
   }
 
  private:
+  // On pages of the size that the memory of a run has.
   Tensor filled(DType dtype, const std::vector<expr::Expr>& dims) const {
     Dims extents;
     for (const expr::Expr& dim : dims) extents.push_back(expr::evaluate(dim, symbols_));
-    if (dtype == DType::F32) return random_tensor(std::move(extents));
-    Tensor tensor(dtype, std::move(extents));
-    std::fill_n(tensor.raw(), tensor.bytes(), uint8_t{0});
+    const int64_t bytes = byte_size(dtype, extents);
+    Tensor tensor(dtype, extents, weight_bytes(bytes, Pages::Huge));
+    std::fill_n(tensor.raw(), bytes, uint8_t{0});
+    if (dtype == DType::F32) std::copy_n(random_tensor(std::move(extents)).raw(), bytes, tensor.raw());
     return tensor;
   }
 
@@ -390,7 +411,7 @@ void measure(const Layer& layer, const Options& options) {
     const backends::Chosen chosen{layer.group, candidate};
     auto compiled = cpu::backend().compile({&chosen, 1}, target, settings_from_environment());
     if (compiled[0].host) continue;
-    Subject subject(layer, candidate, std::move(compiled[0]), options.cold);
+    Subject subject(layer, candidate, std::move(compiled[0]), options);
     const double seconds = best_seconds(subject), gflops = layer.flops / seconds * 1e-9;
     const double peak = target.flops_per_ns;
     if (options.json) {
@@ -423,11 +444,12 @@ int main(int argc, char** argv) {
   app.add_option(
          "layers", layers,
          "conv[8]:IC,OC,SIZE,KERNEL[,STRIDE[,GROUPS]] product[8|_i4|_i8|_bf16]:M,N,K rows:M,N,K softmax:M,N norm:M,N "
-         "gelu:M,N attention:HEADS,ROWS,KEYS,DEPTH")
+         "gelu:M,N attention:HEADS,ROWS,KEYS,DEPTH cache:HEADS,KEYS,DEPTH")
       ->required();
   app.add_option("--only", options.only, "candidates whose family and point contain this text");
   app.add_option("--cheapest", options.cheapest, "so many candidates, by estimate; 0: all");
   app.add_flag("--cold", options.cold, "weights from memory");
+  app.add_option("--layers", options.layers, "so many copies of the inputs, in turn")->check(CLI::PositiveNumber);
   app.add_flag("--json", options.json, "a JSON object per line");
   CLI11_PARSE(app, argc, argv);
   try {

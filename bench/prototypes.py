@@ -27,8 +27,8 @@ PEAK = 267e9  # what the prototypes' percentages refer to, operations per second
 class Row:
     """A layer: its times in µs per round, of the prototype and of ours."""
 
-    def __init__(self, name, layer, only="codegen", cold=False, count=1):
-        self.name, self.layer, self.only, self.cold, self.count = name, layer, only, cold, count
+    def __init__(self, name, layer, only="codegen", cold=False, layers=1):
+        self.name, self.layer, self.only, self.cold, self.layers = name, layer, only, cold, layers
         self.theirs, self.ours, self.best, self.candidate = [], [], [], ""
 
     def figures(self):
@@ -106,9 +106,12 @@ def attention(text):
 
 def decode(text):
     """Weights of a token: times of all products of GPT-2, the vocabulary padded as the prototype has it, in
-    four parts."""
+    four parts. Its attention: caches of 12 layers in turn."""
     products = [(12, "2304,768"), (12, "768,768"), (12, "3072,768"), (12, "768,3072"),
                 (4, "12608,768")]
+    for keys, time in re.findall(r"^KV step T=(\d+)\s+12 layers natural.*?:\s+([\d.]+) us", text, re.M):
+        yield Row(f"a token's attention, 12 layers of {keys} keys", [(12, f"cache:12,{keys},64")], "attention",
+                  layers=12), float(time)
     for kind, family, pattern in (("product", "contraction", "fp32 packed"), ("product_bf16", "narrow", "bf16 packed"),
                                   ("product_i8", "narrow", "int8 weights, fp32 act"),
                                   ("product_i4", "narrow", "int4 g32, fp32 act")):
@@ -135,10 +138,11 @@ class Ours:
         self.folder, self.models = arguments.build, arguments.models
         self.known = {}
 
-    def layer(self, layer, only, cold):
+    def layer(self, layer, row):
         """(cheapest estimate, fastest) in µs and the name of the former; None where the layer can't be made."""
-        command = [self.folder / "bench/bench_kernels", layer, "--json", "--only", only, "--cheapest", str(CHEAPEST)]
-        done = subprocess.run(command + ["--cold"] * cold, capture_output=True, text=True)
+        command = [self.folder / "bench/bench_kernels", layer, "--json", "--only", row.only, "--cheapest", str(CHEAPEST),
+                   "--layers", str(row.layers)]
+        done = subprocess.run(command + ["--cold"] * row.cold, capture_output=True, text=True)
         lines = [json.loads(line) for line in done.stdout.splitlines()] if done.returncode == 0 else []
         if not lines:
             return None
@@ -160,9 +164,9 @@ class Ours:
         if isinstance(row.layer, str) and row.layer.startswith("model:"):
             result = self.model(row.layer[6:])
         elif isinstance(row.layer, str):
-            result = self.layer(row.layer, row.only, row.cold)
+            result = self.layer(row.layer, row)
         else:
-            parts = [(count, self.layer(layer, row.only, row.cold)) for count, layer in row.layer]
+            parts = [(count, self.layer(layer, row)) for count, layer in row.layer]
             if any(part is None for _, part in parts):
                 result = None
             else:

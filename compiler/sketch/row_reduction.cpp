@@ -453,9 +453,10 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
   return proposals;
 }
 
-constexpr int64_t most_rows = 4;  // of a block
+constexpr int64_t most_rows = 4;      // of a block
+constexpr int64_t most_vectors = 16;  // of a row: longer ones hardly wait for their own sums, and want one stream
 
-// The rows of a grid index: as many as stay in the first-level cache, while there are enough for every core.
+// The rows of a grid index, while there are enough for every core.
 int64_t rows_together(const Program& program, size_t rows, const Target& target) {
   if (rows == 0 || target.kind != tensor::TargetKind::Host) return 1;
   double bytes = 0;
@@ -467,7 +468,7 @@ int64_t rows_together(const Program& program, size_t rows, const Target& target)
   const auto& axes = program.stages[0].axes;
   const int64_t all = typical_points({axes.begin(), axes.begin() + long(rows)}), last = typical(axes[rows - 1].extent);
   const int64_t shared = std::min(all / (16 * int64_t{target.cores}), last);
-  return std::clamp(std::min(shared, int64_t(double(target.l1_bytes) / (4 * bytes))), int64_t{1}, most_rows);
+  return bytes > double(most_vectors * target.vector_bytes) ? 1 : std::clamp(shared, int64_t{1}, most_rows);
 }
 
 Result lower(const Problem& problem, const Point& point, const Target& target) {

@@ -62,12 +62,14 @@ double cost(const WinogradProblem& problem, const WinogradShape& shape, const Ta
   const double product = groups * blocks * panels * products * (ic * step * 1.06 + 2 * rows * shape.nv + 30);
   const double input = padded * shape.splits * ic / lanes * products * 3.2;
   const double output = tiles * oc / lanes * (products * 3.0 + n * n * 3);
-  // Weights come from memory once and then from the last cache, where they fit; half of that hides behind the sums.
+  // Weights come from memory once. Then they are in L2, where everything fits, else in the last cache, if that: half of
+  // it hides behind the sums. The rest of L2 is for pixels and results that pass through it.
   const double weights = products * ic * oc * 4, image = products * shape.tiles * ic * 4;
-  const double last = weights < double(target.l3_bytes) / 2 ? 3 : 1;
-  double memory = weights * (1 + (groups * images - 1) / last) / target.bytes_per_ns * 0.25;
+  const double sums = products * shape.tiles * lanes * shape.nv * 4, l2 = double(target.l2_bytes) * 0.6;
+  const double again = weights + image + sums <= l2 ? 0.08 : weights < double(target.l3_bytes) / 2 ? 0.25 : 1;
+  double memory = weights * (1 + (groups * images - 1) * again) / target.bytes_per_ns * 0.25;
   // What does not fit L2 beside them comes from the last cache for every panel.
-  const double beyond = std::max(0.0, image - double(target.l2_bytes) * 0.8);
+  const double beyond = std::max(0.0, image + sums - l2);
   memory += groups * images * beyond * panels / target.bytes_per_ns * 0.1;
   return images * (product + input + output) / ghz + memory;
 }

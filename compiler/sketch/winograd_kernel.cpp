@@ -190,8 +190,27 @@ class Builder {
       parts.push_back(serial("small", blocks - large_count, [&](const Expr& i) {
         return register_block(panel, product, i * small + large_count * (small + 1), small, i);
       }));
+      if (!expr::is_const(groups_, 1) && shape_.splits == 1) parts.push_back(next_pixels(panel, product));
       return tensor::make_block(std::move(parts));
     });
+  }
+
+  // What the next group of tiles reads and this one does not comes to L2 meanwhile, a part with each product.
+  Stmt next_pixels(const Expr& panel, const Expr& product) const {
+    const int64_t steps = panels_per_split_ * winograd_.products(), units = ic_ / lanes_ * shape_.tiles;
+    const Expr step = panel * winograd_.products() + product, first = step * units / steps;
+    const VarPtr ordinal = loop_var("unit", units);
+    const Expr unit = first + Expr(ordinal);
+    const Expr tile = expr::min((Expr(group_) + 1) * shape_.tiles + unit % shape_.tiles, tiles_ - 1);
+    Stmt lines = at_tile(tile, [&](const Expr& row, const Expr& column) {
+      return unrolled("y", shape_.outputs, [&](const Expr& y) {
+        return unrolled("x", shape_.outputs, [&](const Expr& x) {
+          const Expr pixel = pixel_at(problem_.pixel, row + y + 2, column + x + 2, unit / shape_.tiles * lanes_);
+          return tensor::make_prefetch(pixel->buffer, pixel->args);
+        });
+      });
+    });
+    return tensor::make_for(ForKind::Serial, ordinal, (step + 1) * units / steps - first, lines);
   }
 
   Stmt register_block(const Expr& panel, const Expr& product, const Expr& first, int64_t rows,

@@ -2,6 +2,8 @@
 // named, any number of lanes), is exact at infinities, zeros and NaN, and uses only arithmetic, comparisons, Select,
 // Fma, Scale and Bits.
 #pragma once
+#include <vector>
+
 #include "compiler/expr/expr.h"
 
 namespace sardonyx::tensor::math {
@@ -12,7 +14,7 @@ using expr::Expr;
 Expr constant(double value, const Expr& like);
 Expr int_constant(int64_t value, const Expr& like);  // I32 beside F32, I64 beside F64
 // c[0] + c[1] x + c[2] x^2 + ...
-Expr polynomial(const Expr& x, std::initializer_list<double> coefficients);
+Expr polynomial(const Expr& x, const std::vector<double>& coefficients);
 Expr fma(const Expr& a, const Expr& b, const Expr& c);
 Expr abs(const Expr& x);
 Expr is_nan(const Expr& x);

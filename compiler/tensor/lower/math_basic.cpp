@@ -39,9 +39,8 @@ Expr int_constant(int64_t value, const Expr& like) {
 
 Expr fma(const Expr& a, const Expr& b, const Expr& c) { return expr::call(Function::Fma, {a, b, c}); }
 
-Expr polynomial(const Expr& x, std::initializer_list<double> coefficients) {
-  const double* c = coefficients.begin();
-  size_t n = coefficients.size();
+Expr polynomial(const Expr& x, const std::vector<double>& c) {
+  const size_t n = c.size();
   Expr result = constant(c[n - 1], x);
   for (size_t i = n - 1; i-- > 0;) result = fma(result, x, constant(c[i], x));
   return result;
@@ -166,12 +165,36 @@ Expr sigmoid(const Expr& x) {
 
 namespace {
 
+// x as a number times an expression; the number is 1 where there is none, or none of moderate size.
+struct Scaled {
+  double factor;
+  Expr rest;
+};
+
+Scaled scaled(const Expr& x) {
+  if (x->kind != expr::Kind::Mul) return {1, x};
+  for (size_t side = 0; side < 2; ++side) {
+    const Expr& arg = x->args[side];
+    const Expr& number = arg->kind == expr::Kind::Broadcast ? arg->args[0] : arg;
+    if (number->kind != expr::Kind::FloatImm) continue;
+    if (number->float_value >= 1.0 / 16 && number->float_value <= 16) return {number->float_value, x->args[1 - side]};
+  }
+  return {1, x};
+}
+
 // x (c + P(x^2) / Q(x^2)) for an odd function that has become constant at +-limit. What is added to the quotient keeps
-// that small where the result is near 1: else every rounding of P, Q and the quotient would count fully there.
-Expr odd_rational(const Expr& x, double limit, double c, std::initializer_list<double> p,
-                  std::initializer_list<double> q) {
-  const Expr a = expr::min(expr::max(x, constant(-limit, x)), constant(limit, x)), square = a * a;
-  return a * (constant(c, x) + polynomial(square, p) / polynomial(square, q));
+// that small where the result is near 1: else every rounding of P, Q and the quotient would count fully there. A factor
+// of x, as in GELU, goes into the coefficients.
+Expr odd_rational(const Expr& x, double limit, double c, std::vector<double> p, std::vector<double> q) {
+  const auto [factor, rest] = scaled(x);
+  double power = 1;
+  for (size_t i = 0; i < q.size(); ++i, power *= factor * factor) {
+    if (i < p.size()) p[i] *= factor * power;
+    q[i] *= power;
+  }
+  limit /= factor;
+  const Expr a = expr::min(expr::max(rest, constant(-limit, x)), constant(limit, x)), square = a * a;
+  return a * (constant(c * factor, x) + polynomial(square, p) / polynomial(square, q));
 }
 
 }  // namespace
@@ -187,7 +210,8 @@ Expr tanh(const Expr& x) {
   return expr::select(is_nan(x), x, copy_sign(e / (e + constant(2, x)), x));
 }
 
-// F32: P and Q are a minimax fit. F64: x P(x^2) for |x| <= 1, beyond it 1 - exp(-x^2) Q(t) with t = (|x| - 3) / (|x| + 3).
+// F32: P and Q are a minimax fit. F64: x P(x^2) for |x| <= 1, beyond it 1 - exp(-x^2) Q(t) with t = (|x| - 3) / (|x| +
+// 3).
 Expr erf(const Expr& x) {
   if (single(x))
     return odd_rational(x, 3.92, 0.25,
