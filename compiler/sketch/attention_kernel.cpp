@@ -303,8 +303,7 @@ class AttentionBuilder {
       const Expr part = expr::load(partial, {expr::ramp(Expr(u * lanes_), 1, int(lanes_))});
       all = u == 0 ? part : tensor::combine(reduce, all, part);
     }
-    const Function across = reduce == tensor::Reduce::MaxNumber ? Function::ReduceMax : Function::ReduceAdd;
-    parts.push_back(tensor::make_store(total, {place}, expr::call(across, {all})));
+    parts.push_back(tensor::make_store(total, {place}, expr::call(tensor::across_lanes(reduce), {all})));
     return allocated({partial}, tensor::make_block(std::move(parts)));
   }
 
