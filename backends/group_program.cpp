@@ -143,4 +143,8 @@ std::string primitives_of(const Node& group) {
   return join(names, "+");
 }
 
+void add_group(Error& error, const Node& group) {
+  error.add_context(str("while compiling ", primitives_of(group), " from ", join(group.sources, ", ")));
+}
+
 }  // namespace sardonyx::backends

@@ -9,6 +9,7 @@
 
 #include "compiler/graph/graph.h"
 #include "compiler/sketch/family.h"
+#include "runtime/base/status.h"
 
 namespace sardonyx::backends {
 
@@ -29,5 +30,8 @@ const graph::Node* anchor_of(const graph::Node& group);
 
 // "conv+add+relu": kinds in order, scalar maps by function name.
 std::string primitives_of(const graph::Node& group);
+
+// Adds which group was being compiled, and the nodes of the model it is from, to the text of an error.
+void add_group(Error& error, const graph::Node& group);
 
 }  // namespace sardonyx::backends

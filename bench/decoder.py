@@ -52,6 +52,9 @@ def main():
     parser.add_argument("--passes", type=int, default=3)
     parser.add_argument("--json", type=pathlib.Path, help="file for all figures")
     arguments = parser.parse_args()
+    for name, path in ("model", arguments.model), ("--library", pathlib.Path(arguments.library)):
+        if not path.is_file():
+            parser.error(f"argument {name}: {path} is {'a folder' if path.is_dir() else 'missing'}, expected a file")
     engine = Sardonyx(arguments.library, arguments.threads)
     engine.init(arguments.model)
     dims = {name: shape for name, shape in engine.io()}

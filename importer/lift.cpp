@@ -88,16 +88,22 @@ struct Large {
   Field tensor, raw;
 };
 
-// The raw_data field of a tensor when it is large and the only one.
-std::optional<Field> large_raw_data(Bytes tensor) {
+// The delimited field `number` of a message when there is exactly one.
+std::optional<Field> only_field(Bytes message, uint32_t number) {
   std::optional<Field> found;
-  bool plain = walk(tensor, [&](const Field& field) {
-    if (!field.delimited || field.number != tensor_raw_data) return true;
-    bool first = !found;
+  const bool plain = walk(message, [&](const Field& field) {
+    if (!field.delimited || field.number != number) return true;
+    const bool first = !found;
     found = field;
     return first;
   });
-  return plain && found && found->payload.size() >= lift_threshold ? found : std::nullopt;
+  return plain ? found : std::nullopt;
+}
+
+// The raw_data field of a tensor when it is large and the only one.
+std::optional<Field> large_raw_data(Bytes tensor) {
+  const std::optional<Field> found = only_field(tensor, tensor_raw_data);
+  return found && found->payload.size() >= lift_threshold ? found : std::nullopt;
 }
 
 Bytes between(const uint8_t* begin, const uint8_t* end) { return Bytes(begin, size_t(end - begin)); }
@@ -124,18 +130,12 @@ std::string reduce(Bytes graph, const std::vector<Large>& large) {
 LiftedModel lift(Bytes bytes) {
   LiftedModel result{bytes, {}, {}};
   if (bytes.size() < lift_threshold) return result;
-  std::optional<Field> graph;
-  bool plain = walk(bytes, [&](const Field& field) {
-    if (!field.delimited || field.number != model_graph) return true;
-    bool first = !graph;
-    graph = field;
-    return first;
-  });
-  if (!plain || !graph) return result;
+  const std::optional<Field> graph = only_field(bytes, model_graph);
+  if (!graph) return result;
 
   std::vector<Large> large;
   int initializers = 0;
-  plain = walk(graph->payload, [&](const Field& field) {
+  const bool plain = walk(graph->payload, [&](const Field& field) {
     if (!field.delimited || field.number != graph_initializer) return true;
     int number = initializers++;
     if (field.payload.size() < lift_threshold) return true;

@@ -8,7 +8,6 @@
 #include "onnxifi/ids.h"
 #include "onnxifi/info.h"
 #include "onnxifi/properties.h"
-#include "runtime/cpu_count.h"
 
 using namespace sardonyx;
 using namespace sardonyx::onnxifi;
@@ -49,7 +48,6 @@ onnxStatus ONNXIFI_ABI onnxInitBackend(onnxBackendID backendID, const uint64_t* 
     const auto& choice = choice_of(backendID);
     const BackendOptions options = backend_options(environment(), auxPropertiesList, choice);
     auto devices = backends::placed_devices(choice);
-    devices.front().target.cores = runtime::cores_per_run(options.open.settings);  // of the host
     auto context = runtime::Context::create(options.open.settings, backends::open_devices(choice, options.open));
     *backend = insert(std::make_shared<BackendObject>(BackendObject{&choice, std::move(devices), std::move(context)}));
     if (options.log_level_given) set_log_level(options.open.settings.log_level);

@@ -163,8 +163,7 @@ class CpuBackend : public backends::Backend {
           pending.push_back(std::move(entry));
         }
       } catch (Error& error) {
-        error.add_context(str("while compiling ", backends::primitives_of(*chosen.group), " from ",
-                              join(chosen.group->sources, ", ")));
+        backends::add_group(error, *chosen.group);
         throw;
       }
     }

@@ -84,8 +84,7 @@ class OpenClBackend final : public backends::Backend {
         kernels.insert(kernels.end(), launches.begin() + (entry.vendor ? 1 : 0), launches.end());
         pending.push_back(std::move(entry));
       } catch (Error& error) {
-        error.add_context(str("while compiling ", backends::primitives_of(*chosen.group), " from ",
-                              join(chosen.group->sources, ", ")));
+        backends::add_group(error, *chosen.group);
         throw;
       }
     }

@@ -62,12 +62,6 @@ Text lane_numbers(Type type) {
   return list + ")";
 }
 
-bool is_number(const Expr& e) {
-  if (e->kind == Kind::Broadcast) return is_number(e->args[0]);
-  if (e->kind == Kind::Load) return e->buffer->number;
-  return e->kind == Kind::FloatImm && e->float_value == e->float_value;
-}
-
 }  // namespace
 
 bool Emitter::loads(const Expr& e) {
@@ -287,8 +281,8 @@ Text Emitter::emit_min_max(const Expr& e) {
   bool minimum = e->kind == Kind::Min;
   if (e->type.dtype == DType::Bool) return "(" + a + (minimum ? " & " : " | ") + b + ")";
   if (!is_float(e->type.dtype)) return Text(minimum ? "min(" : "max(") + a + ", " + b + ")";
-  if (is_number(e->args[0])) std::swap(a, b);
-  const bool number = is_number(e->args[0]) || is_number(e->args[1]);
+  if (expr::is_number(e->args[0])) std::swap(a, b);
+  const bool number = expr::is_number(e->args[0]) || expr::is_number(e->args[1]);
   return helpers_.min_max(minimum, e->type, number) + "(" + a + ", " + b + ")";
 }
 

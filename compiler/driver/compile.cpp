@@ -15,6 +15,7 @@
 #include "compiler/passes/pipeline.h"
 #include "runtime/base/compile_thread.h"
 #include "runtime/base/log.h"
+#include "runtime/cpu_count.h"
 
 namespace sardonyx::driver {
 
@@ -35,6 +36,18 @@ std::string target_text(const Place& place) {
   const backends::Target& target = place.device->target;
   return str(place.backend->name(), " ", place.device->number, " cores ", target.cores, " deterministic ",
              target.deterministic, " bf16 ", target.bf16_products);
+}
+
+// The devices with what settings say of their targets.
+std::vector<backends::DeviceInfo> devices_of(std::span<const Place> places, const Settings& settings) {
+  std::vector<backends::DeviceInfo> devices;
+  for (const Place& place : places) {
+    backends::Target& target = devices.emplace_back(*place.device).target;
+    target.deterministic = settings.deterministic;
+    target.bf16_products &= settings.fast_math && !settings.exact && !settings.deterministic;
+  }
+  devices.front().target.cores = runtime::cores_per_run(settings);  // of the host
+  return devices;
 }
 
 bool same_number(const Node& a, const Node& b, int operand) {
@@ -70,14 +83,9 @@ void warn_of_fallback(const std::map<const Node*, Choice>& choices, std::span<co
 std::shared_ptr<const runtime::Program> compile_here(std::unique_ptr<graph::Graph> graph, std::span<const Place> given,
                                                      const CompileOptions& options) {
   const Settings& settings = options.settings;
-  std::vector<backends::DeviceInfo> devices;
-  for (const Place& place : given) devices.push_back(*place.device);
+  const std::vector<backends::DeviceInfo> devices = devices_of(given, settings);
   std::vector<Place> places;
-  for (size_t i = 0; i < given.size(); ++i) {
-    devices[i].target.deterministic = settings.deterministic;
-    devices[i].target.bf16_products &= settings.fast_math && !settings.exact && !settings.deterministic;
-    places.push_back({given[i].backend, &devices[i]});
-  }
+  for (size_t i = 0; i < given.size(); ++i) places.push_back({given[i].backend, &devices[i]});
   using Clock = std::chrono::steady_clock;
   auto milliseconds = [last = Clock::now()]() mutable {
     auto now = Clock::now();

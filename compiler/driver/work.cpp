@@ -15,11 +15,6 @@ using graph::Value;
 
 namespace {
 
-Expr product(std::span<const Expr> dims) {
-  Expr result = 1;
-  for (const Expr& dim : dims) result = result * dim;
-  return result;
-}
 Expr elements(const Value* value) { return graph::element_count(value->type); }
 
 Expr flops_of_matmul(const Node& node) {
@@ -30,17 +25,17 @@ Expr flops_of_matmul(const Node& node) {
 
 // Taps per element of the result; padding is computed, too.
 Expr flops_of_conv(const Node& node) {
-  return Expr(2) * elements(node.result()) * product(std::span(node.operand(1)->type.dims).subspan(1));
+  return Expr(2) * elements(node.result()) * expr::product(std::span(node.operand(1)->type.dims).subspan(1));
 }
 
 // Taps per element of the input.
 Expr flops_of_conv_transpose(const Node& node) {
-  return Expr(2) * elements(node.operand(0)) * product(std::span(node.operand(1)->type.dims).subspan(1));
+  return Expr(2) * elements(node.operand(0)) * expr::product(std::span(node.operand(1)->type.dims).subspan(1));
 }
 
 // The recurrent product of every time step of every sample.
 Expr flops_of_rnn(const Node& node) {
-  return Expr(2) * product(std::span(node.operand(0)->type.dims).first(2)) * elements(node.operand(1));
+  return Expr(2) * expr::product(std::span(node.operand(0)->type.dims).first(2)) * elements(node.operand(1));
 }
 
 Expr flops_of_pool(const Node& node) {

@@ -330,4 +330,10 @@ int function_arity(Function function) {
 
 bool is_horizontal(Function function) { return function >= Function::ReduceAdd; }
 
+bool is_number(const Expr& e) {
+  if (e->kind == Kind::Broadcast) return is_number(e->args[0]);
+  if (e->kind == Kind::Load) return e->buffer->number;
+  return e->kind == Kind::FloatImm && e->float_value == e->float_value;
+}
+
 }  // namespace sardonyx::expr

@@ -46,5 +46,7 @@ double float_function(Function function, double a, double b, double c, DType dty
 // The kinds of operands and results that a function has.
 int function_arity(Function function);
 bool is_horizontal(Function function);  // ReduceAdd ...
+// A float that is known not to be NaN.
+bool is_number(const Expr& e);
 
 }  // namespace sardonyx::expr

@@ -233,6 +233,12 @@ Expr simplify(const Expr& e, const Scope& scope) {
   return Simplifier(scope).simplify(e);
 }
 
+Expr product(std::span<const Expr> factors) {
+  Expr result = 1;
+  for (const Expr& factor : factors) result = result * factor;
+  return simplify(result);
+}
+
 bool prove(const Expr& condition, const Scope& scope) { return is_const(simplify(condition, scope), 1); }
 
 bool prove_equal(const Expr& a, const Expr& b, const Scope& scope) {

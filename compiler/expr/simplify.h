@@ -5,6 +5,7 @@
 // left as they are except for IEEE-exact identities and constant folding.
 #pragma once
 #include <functional>
+#include <span>
 #include <unordered_map>
 
 #include "compiler/expr/expr.h"
@@ -15,6 +16,9 @@ namespace sardonyx::expr {
 using Scope = std::unordered_map<const Variable*, Facts>;
 
 Expr simplify(const Expr& e, const Scope& scope = {});
+
+// The simplified product of factors, 1 when there are none.
+Expr product(std::span<const Expr> factors);
 
 // True only if the Bool expression (or a <= b, a == b ...) holds for all values of the variables.
 bool prove(const Expr& condition, const Scope& scope = {});

@@ -134,6 +134,20 @@ bool Simplifier::divisible_term(const Term& term, int64_t divisor) {
   return facts(term.atom).multiple_of % needed == 0;
 }
 
+std::optional<Simplifier::Units> Simplifier::split_by_unit(const Sum& sum, int64_t divisor) {
+  std::vector<int64_t> units;
+  for (const Term& term : sum.terms) units.push_back(std::gcd(term.coefficient, divisor));
+  std::sort(units.rbegin(), units.rend());
+  for (int64_t g : units) {
+    if (g == 1) break;
+    Sum major, minor;
+    for (const Term& term : sum.terms) (term.coefficient % g == 0 ? major : minor).add(term.coefficient, term.atom);
+    minor.constant = sum.constant;
+    if (auto k = constant_quotient(facts(minor), g)) return Units{g, *k, divided(major, g), minor};
+  }
+  return std::nullopt;
+}
+
 Sum Simplifier::quotient_by_constant(Sum dividend, int64_t divisor) {
   if (divisor < 0) return quotient_by_constant(scaled(dividend, -1), -divisor);
   if (divisor == 1) return dividend;
@@ -155,20 +169,9 @@ Sum Simplifier::quotient_by_constant(Sum dividend, int64_t divisor) {
     result.constant += *k;
     return result;
   }
-  // rest = g * major + minor with 0 <= minor - k * g < g, where g divides the divisor: minor does not count.
-  std::vector<int64_t> units;
-  for (const Term& term : rest.terms) units.push_back(std::gcd(term.coefficient, divisor));
-  std::sort(units.rbegin(), units.rend());
-  for (int64_t g : units) {
-    if (g == 1) break;
-    Sum major, minor;
-    for (const Term& term : rest.terms) (term.coefficient % g == 0 ? major : minor).add(term.coefficient, term.atom);
-    minor.constant = rest.constant;
-    auto k = constant_quotient(facts(minor), g);
-    if (!k) continue;
-    major = divided(major, g);
-    major.constant = *k;
-    result.add(quotient_by_constant(major, divisor / g));
+  if (auto parts = split_by_unit(rest, divisor)) {
+    parts->major.constant = parts->k;
+    result.add(quotient_by_constant(parts->major, divisor / parts->g));
     return result;
   }
   if (rest.terms.size() == 1 && rest.terms[0].coefficient == 1)
@@ -220,21 +223,11 @@ Sum Simplifier::remainder_by_constant(Sum dividend, int64_t divisor) {
     rest.add(sum_of(term.atom->args[0]), term.coefficient);
     return remainder_by_constant(rest, divisor);
   }
-  std::vector<int64_t> units;
-  for (const Term& term : rest.terms) units.push_back(std::gcd(term.coefficient, divisor));
-  std::sort(units.rbegin(), units.rend());
-  for (int64_t g : units) {  // as in quotient_by_constant
-    if (g == 1) break;
-    Sum major, minor;
-    for (const Term& term : rest.terms) (term.coefficient % g == 0 ? major : minor).add(term.coefficient, term.atom);
-    minor.constant = rest.constant;
-    auto k = constant_quotient(facts(minor), g);
-    if (!k) continue;
-    major = divided(major, g);
-    major.constant = *k;
-    minor.constant -= *k * g;
-    minor.add(remainder_by_constant(major, divisor / g), g);
-    return minor;
+  if (auto parts = split_by_unit(rest, divisor)) {
+    parts->major.constant = parts->k;
+    parts->minor.constant -= parts->k * parts->g;
+    parts->minor.add(remainder_by_constant(parts->major, divisor / parts->g), parts->g);
+    return parts->minor;
   }
   return atom_sum(build(rest) % divisor);
 }

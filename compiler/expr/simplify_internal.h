@@ -99,6 +99,14 @@ class Simplifier {
   bool merge_remainder(Sum& sum, size_t index);
   bool merge_quotient(Sum& sum, size_t index);
 
+  // sum = g * major + minor with 0 <= minor - k * g < g, where g > 1 divides the divisor: minor does not count in
+  // sum / divisor = (major + k) / (divisor / g).
+  struct Units {
+    int64_t g, k;
+    Sum major, minor;
+  };
+  std::optional<Units> split_by_unit(const Sum& sum, int64_t divisor);
+
   Sum quotient_by_constant(Sum dividend, int64_t divisor);
   Sum remainder_by_constant(Sum dividend, int64_t divisor);
   Sum quotient_of_atom(const Expr& atom, int64_t offset, int64_t divisor);

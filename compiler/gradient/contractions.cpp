@@ -17,12 +17,6 @@ struct Window {
 
 Exprs spatial(const Value* x) { return {x->type.dims.begin() + 2, x->type.dims.end()}; }
 
-Expr product(const Exprs& dims) {
-  Expr result = 1;
-  for (const Expr& dim : dims) result = result * dim;
-  return expr::simplify(result);
-}
-
 // Elements from the first that window 0 reads on an axis to the last that window `count` - 1 does.
 Expr reach(const Window& window, size_t i, const Expr& count) {
   return expr::simplify((count - 1) * Expr(window.strides[i]) + (window.kernel[i] - 1) * Expr(window.dilations[i]) + 1);
@@ -59,9 +53,9 @@ Value* weight_adjoint(Builder& b, Value* x, Value* y, const Window& window) {
   for (int64_t i = 0; i < rank; ++i) perm.push_back(3 + 2 * i);
   perm.push_back(0);
   for (int64_t i = 0; i < rank; ++i) perm.push_back(4 + 2 * i);
-  const Expr inner = expr::simplify(images * product(counts));
+  const Expr inner = expr::simplify(images * expr::product(counts));
   patches = b.reshape(b.transpose(b.reshape(patches, split), perm),
-                      {window.groups, group_inputs * product(window.kernel), inner});
+                      {window.groups, group_inputs * expr::product(window.kernel), inner});
 
   Exprs y_split{images, window.groups, group_outputs};
   y_split.insert(y_split.end(), counts.begin(), counts.end());

@@ -119,11 +119,7 @@ Expr Builder::require_equal(const Expr& a, const Expr& b, const std::string& wha
 void Builder::equate(const Expr& left, const Expr& right, const std::string& text) {
   // An untaken branch must not fail the run, and symbols of regions exist inside only: there a node checks.
   if (region_ == &graph_.body() && bound_by_inputs(graph_, left) && bound_by_inputs(graph_, right)) {
-    bool recorded = std::any_of(graph_.equalities.begin(), graph_.equalities.end(), [&](const Equality& e) {
-      return (expr::equal(e.left, left) && expr::equal(e.right, right)) ||
-             (expr::equal(e.left, right) && expr::equal(e.right, left));
-    });
-    if (!recorded) graph_.equalities.push_back({left, right, text});
+    if (!graph_.has_equality(left, right)) graph_.equalities.push_back({left, right, text});
   } else {
     check(left == right, Status::MismatchingShape, text);
   }

@@ -168,6 +168,12 @@ Expr Graph::symbol(const std::string& name, expr::Facts facts) {
   return Expr(slot);
 }
 
+bool Graph::has_equality(const Expr& a, const Expr& b) const {
+  return std::any_of(equalities.begin(), equalities.end(), [&](const Equality& e) {
+    return (expr::equal(e.left, a) && expr::equal(e.right, b)) || (expr::equal(e.left, b) && expr::equal(e.right, a));
+  });
+}
+
 int64_t Graph::symbol_number(const expr::Variable* symbol) const {
   auto found = symbol_numbers_.find(symbol);
   return found == symbol_numbers_.end() ? 0 : found->second;

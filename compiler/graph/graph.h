@@ -137,6 +137,8 @@ class Graph {
   int64_t symbol_number(const expr::Variable* symbol) const;
   // Where input symbols come from is implied: a Var that is a dim of a body parameter is bound by the input's shape.
   std::vector<Equality> equalities;
+  // Whether one of them is between `a` and `b`, in either order, as they are written: nothing is proved.
+  bool has_equality(const Expr& a, const Expr& b) const;
 
   int64_t next_id() { return ++id_; }
 

@@ -34,12 +34,16 @@ void for_each_attribute_expr(const Node& node, const std::function<void(const Ex
   const_cast<Attributes&>(*node.attributes).visit_fields(visitor);  // visitors that only read do not modify
 }
 
-AttributesPtr substitute_symbols(const Attributes& attributes, const expr::Substitution& symbols) {
+AttributesPtr map_attribute_exprs(const Attributes& attributes, const std::function<Expr(const Expr&)>& f) {
   std::shared_ptr<Attributes> copy = attributes.clone();
-  const std::function<void(Expr&)> replace = [&](Expr& e) { e = expr::substitute(e, symbols); };
+  const std::function<void(Expr&)> replace = [&](Expr& e) { e = f(e); };
   ExprVisitor visitor(replace);
   copy->visit_fields(visitor);
   return copy;
+}
+
+AttributesPtr substitute_symbols(const Attributes& attributes, const expr::Substitution& symbols) {
+  return map_attribute_exprs(attributes, [&](const Expr& e) { return expr::substitute(e, symbols); });
 }
 
 void for_each_dim(const Node& node, const std::function<void(const Expr&)>& f) {

@@ -12,6 +12,8 @@ namespace sardonyx::graph {
 void for_each_attribute_expr(const Node& node, const std::function<void(const Expr&)>& f);
 // Operand types first, then result types and attributes of the node and, recursively, of the nodes in its regions.
 void for_each_dim(const Node& node, const std::function<void(const Expr&)>& f);
+// A copy of the attributes with `f` applied to every Expr in them.
+AttributesPtr map_attribute_exprs(const Attributes& attributes, const std::function<Expr(const Expr&)>& f);
 // A copy of the attributes with the symbols replaced.
 AttributesPtr substitute_symbols(const Attributes& attributes, const expr::Substitution& symbols);
 

@@ -28,12 +28,6 @@ int64_t inner_factor(const Layout& layout, int axis, size_t from) {
   return product;
 }
 
-Expr product(const std::vector<Expr>& dims) {
-  Expr result = 1;
-  for (const Expr& dim : dims) result = result * dim;
-  return expr::simplify(result);
-}
-
 }  // namespace
 
 std::string to_string(const Layout& layout, int rank) {
@@ -131,8 +125,8 @@ std::vector<Expr> logical_index(const TensorType& type, const std::vector<Expr>&
   return index;
 }
 
-Expr element_count(const TensorType& type) { return product(type.dims); }
-Expr physical_count(const TensorType& type) { return product(physical_dims(type)); }
+Expr element_count(const TensorType& type) { return expr::product(type.dims); }
+Expr physical_count(const TensorType& type) { return expr::product(physical_dims(type)); }
 
 std::optional<std::vector<int64_t>> static_dims(const TensorType& type) {
   std::vector<int64_t> dims;

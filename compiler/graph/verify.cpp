@@ -199,10 +199,7 @@ class Verifier {
   }
 
   bool same_dim(const Expr& a, const Expr& b) const {
-    if (a.same_as(b) || expr::prove_equal(a, b)) return true;
-    return std::any_of(graph_.equalities.begin(), graph_.equalities.end(), [&](const Equality& e) {
-      return (expr::equal(e.left, a) && expr::equal(e.right, b)) || (expr::equal(e.left, b) && expr::equal(e.right, a));
-    });
+    return a.same_as(b) || expr::prove_equal(a, b) || graph_.has_equality(a, b);
   }
 
   // Dtype and rank: dims may be run-time symbols on either side.

@@ -137,6 +137,12 @@ int64_t Lowering::axis(int64_t value, int rank, bool inclusive) const {
   return value < 0 ? value + rank : value;
 }
 
+std::pair<Value*, int64_t> Lowering::on_axis_or_flat() {
+  Value* x = (*this)[0];
+  if (has("axis")) return {x, axis(attr_int("axis"), x->type.rank())};
+  return {builder_.reshape(x, {graph::element_count(x->type)}), 0};
+}
+
 OnnxOp::OnnxOp(OnnxOpDef def) : def(std::move(def)), next(registered) { registered = this; }
 
 OnnxOpVersion find_onnx_op(const std::string& domain, const std::string& name, int opset) {

@@ -98,6 +98,8 @@ class Lowering {
   // A non-negative axis of a tensor of `rank`; throws InvalidModel when out of [-rank, rank), or [-rank, rank] if
   // inclusive. Negative values count from rank. An axis of a result with one dim more is axis(value, rank + 1).
   int64_t axis(int64_t value, int rank, bool inclusive = false) const;
+  // Input 0 and attribute "axis"; without the attribute, the input as a vector and axis 0.
+  std::pair<Value*, int64_t> on_axis_or_flat();
   // Throws Error(status) with "node 'x' (Conv, opset 13): " before the text.
   template <class... Args>
   [[noreturn]] void fail(Status status, const Args&... args) const {

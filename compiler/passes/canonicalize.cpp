@@ -3,8 +3,6 @@
 //  * a constant-zero pad of spatial dims becomes padding of the convolution behind it;
 //  * commutative binaries have their constant operand second;
 //  * what is broadcast has the dims of the result where the run checks that they are equal: addresses stay plain.
-#include <algorithm>
-
 #include "compiler/expr/simplify.h"
 #include "compiler/passes/pass.h"
 
@@ -74,12 +72,6 @@ bool constant_second(Node& binary) {
   return true;
 }
 
-bool equal_at_run_time(const graph::Graph& graph, const graph::Expr& a, const graph::Expr& b) {
-  return std::any_of(graph.equalities.begin(), graph.equalities.end(), [&](const graph::Equality& e) {
-    return (expr::equal(e.left, a) && expr::equal(e.right, b)) || (expr::equal(e.left, b) && expr::equal(e.right, a));
-  });
-}
-
 bool unify_dims(Node& broadcast) {
   graph::Graph& graph = broadcast.parent->graph();
   Value* x = broadcast.operand(0);
@@ -88,7 +80,7 @@ bool unify_dims(Node& broadcast) {
   bool differ = false;
   for (size_t i = 0, offset = to.size() - dims.size(); i < dims.size(); ++i) {
     if (expr::is_const(dims[i], 1) || expr::prove_equal(dims[i], to[offset + i])) continue;
-    if (!equal_at_run_time(graph, dims[i], to[offset + i])) return false;
+    if (!graph.has_equality(dims[i], to[offset + i])) return false;
     dims[i] = to[offset + i];
     differ = true;
   }

@@ -14,9 +14,6 @@ using graph::Value;
 
 namespace {
 
-// A block of the widest vectors.
-constexpr int64_t least_channels = 16;
-
 // Images of more pixels than this take less time by Winograd's algorithm in F32, measured.
 constexpr int64_t most_pixels_of_direct = 100;
 

@@ -12,6 +12,7 @@
 #include "compiler/expr/simplify.h"
 #include "compiler/passes/group.h"
 #include "compiler/passes/pass.h"
+#include "compiler/tensor/target.h"
 
 namespace sardonyx::passes {
 
@@ -26,7 +27,6 @@ using graph::Value;
 namespace {
 
 constexpr size_t most_nodes = 64;
-constexpr int64_t most_columns = 512;  // of a head
 
 // A product whose rows are those of several heads: matmul(reshape(x), y), and its result in the shape of x again.
 struct Product {
@@ -116,7 +116,7 @@ class Attention {
 
   static bool small(const Expr& extent) {
     const auto known = expr::as_int(extent);
-    return known && *known > 0 && *known <= most_columns;
+    return known && *known > 0 && *known <= tensor::most_head_columns;
   }
 
   // select(max(logits) == -inf, 0, softmax): queries without any key.

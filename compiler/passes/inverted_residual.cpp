@@ -14,8 +14,7 @@ using graph::Value;
 namespace {
 
 constexpr size_t most_nodes = 32;
-constexpr int64_t least_channels = 16;  // a block of the widest vectors
-constexpr int64_t most_reach = 16;      // of the window, whose halo is kept beside every row
+constexpr int64_t most_reach = 16;  // of the window, whose halo is kept beside every row
 // Of the result. Smaller images are less than the weights, which every core would read; and every core computes the
 // rows of the expansion around its share of the image once more.
 constexpr int64_t least_pixels = 14 * 14, least_rows_per_core = 7;

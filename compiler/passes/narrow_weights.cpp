@@ -16,9 +16,6 @@ constexpr int64_t least_elements = 4096;
 // A block of the widest vectors, and what a loop over words takes.
 constexpr int64_t least_extent = 16;
 
-bool is_nibble(DType dtype) { return dtype == DType::I4 || dtype == DType::U4; }
-bool is_code(DType dtype) { return is_nibble(dtype) || dtype == DType::I8 || dtype == DType::U8; }
-
 Node* cast_from(const Value* value, DType to) {
   return value->type.dtype == to ? producer_if(value, Op::cast) : nullptr;
 }

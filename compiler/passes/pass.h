@@ -53,6 +53,9 @@ bool quantize(graph::Graph& graph, PassContext& context);
 
 // ---- helpers shared by the passes ----
 
+// A block of the widest vectors: contractions over or to fewer channels leave lanes of their kernels empty.
+inline constexpr int64_t least_channels = 16;
+
 // Calls `f` for every region of the graph, outer regions first; `fused` bodies are left out.
 void for_each_region(graph::Graph& graph, const std::function<void(graph::Region&)>& f);
 // Calls `f` for every node outside `fused` bodies in order; the node may be erased and nodes may be inserted before it.

@@ -24,9 +24,6 @@ namespace {
 // Sums of so many products of codes fit I32.
 constexpr int64_t most_products = (int64_t{1} << 31) / (255 * 128) - 1;
 
-// A block of the widest vectors.
-constexpr int64_t least_channels = 16;
-
 // Where the output channels of a contraction are, and how many products make a sum. Nothing when no kernel for bytes
 // suits: they take four products at once, of neighbours, and images in blocks of channels.
 struct Shape {

@@ -9,7 +9,7 @@ using graph::Value;
 
 namespace {
 
-bool is_code(const Value* value) { return value->type.dtype == DType::U8 || value->type.dtype == DType::I8; }
+bool has_bytes(const Value* value) { return value->type.dtype == DType::U8 || value->type.dtype == DType::I8; }
 
 // The operand of binary `value` beside the one that is a constant number; null when it is none.
 Value* beside_number(const Value* value, BinaryFunction function, double number) {
@@ -27,7 +27,7 @@ std::optional<Centered> match_centered(const Value* value) {
     value = difference->operand(0);
   }
   Node* cast = producer_if(value, Op::cast);
-  if (!cast || !is_code(cast->operand(0))) return std::nullopt;
+  if (!cast || !has_bytes(cast->operand(0))) return std::nullopt;
   result.codes = cast->operand(0);
   return result;
 }
@@ -44,7 +44,7 @@ std::optional<Dequantized> match_dequantized(const Value* value) {
 
 std::optional<Quantized> match_quantized(const Value* codes) {
   Node* cast = producer_if(codes, Op::cast);
-  if (!cast || !is_code(codes)) return std::nullopt;
+  if (!cast || !has_bytes(codes)) return std::nullopt;
   const bool negative = codes->type.dtype == DType::I8;
   const Value* inside = beside_number(cast->operand(0), BinaryFunction::Min, negative ? 127 : 255);
   if (inside) inside = beside_number(inside, BinaryFunction::Max, negative ? -128 : 0);

@@ -39,9 +39,10 @@ class Matcher {
     return nullptr;
   }
 
-  static bool reduces(const Stage* stage, Reduce kind) {
-    return stage && stage->reduce == kind && stage->reduce_axes.size() == 1 && stage->output->dtype == DType::F32;
+  static bool reduces_axis(const Stage* stage) {
+    return stage && stage->reduce_axes.size() == 1 && stage->output->dtype == DType::F32;
   }
+  static bool sums_axis(const Stage* stage) { return reduces_axis(stage) && stage->reduce == Reduce::Sum; }
 
   // `stage.body` over the indices of a load from it; `inner` stands for the reduced variable.
   static Expr body_at(const Stage& stage, const Expr& load, const Expr& inner) {
@@ -61,7 +62,7 @@ class Matcher {
       if (stage.output == p.outputs[0]) last = &stage;
     const Stage* product = last;
     if (last && last->reduce == Reduce::None) product = stage_of(last->body);
-    if (!reduces(product, Reduce::Sum) || product->axes.size() < 2) return lacks("a product at the end");
+    if (!sums_axis(product) || product->axes.size() < 2) return lacks("a product at the end");
     const size_t rank = product->axes.size();
     result_.program = &p;
     result_.result = p.outputs[0];
@@ -151,8 +152,8 @@ class Matcher {
     const Expr &exponential = weight->args[0], &sum = weight->args[1];
     const Stage *exponentials = stage_of(exponential), *sums = stage_of(sum);
     const Expr key(result_.key.var);
-    if (!exponentials || exponentials->reduce != Reduce::None || !at_own(exponential, rank + 1) ||
-        !reduces(sums, Reduce::Sum) || !at_own(sum, rank) || !same_keys(*sums))
+    if (!exponentials || exponentials->reduce != Reduce::None || !at_own(exponential, rank + 1) || !sums_axis(sums) ||
+        !at_own(sum, rank) || !same_keys(*sums))
       return lacks("a softmax along the keys");
     if (!expr::equal(body_at(*sums, sum, key), exponential)) return lacks("a sum of the exponentials");
     const Expr body = body_at(*exponentials, exponential, key);
@@ -170,8 +171,8 @@ class Matcher {
 
   bool is_maximum(const Expr& e) const {
     const Stage* stage = stage_of(e);
-    return (reduces(stage, Reduce::Max) || reduces(stage, Reduce::MaxNumber)) && at_own(e, own_.size()) &&
-           same_keys(*stage) && expr::equal(body_at(*stage, e, Expr(result_.key.var)), result_.logits);
+    return reduces_axis(stage) && tensor::is_maximum(stage->reduce) && at_own(e, own_.size()) && same_keys(*stage) &&
+           expr::equal(body_at(*stage, e, Expr(result_.key.var)), result_.logits);
   }
 
   bool match_scores() {
@@ -183,7 +184,7 @@ class Matcher {
       product = stage;
       if (!at_own(load, own_.size() + 1)) return lacks("logits made of their own scores");
     }
-    if (!reduces(product, Reduce::Sum)) return lacks("a product at the beginning");
+    if (!sums_axis(product)) return lacks("a product at the beginning");
     result_.scores = product->output;
     result_.inner = named("inner", product->reduce_axes[0].extent);
     Index points = own_;
@@ -204,8 +205,6 @@ class Matcher {
   Index own_;  // batch and query
   std::string lacking_;
 };
-
-constexpr int64_t most_columns = 512;  // of a head: more would not stay in registers and near caches
 
 std::vector<Proposal> propose(const Problem& problem, const Target& target, std::string* why) {
   const auto matched = attention_problem(problem);
@@ -240,7 +239,8 @@ std::variant<AttentionProblem, Refusal> attention_problem(const Problem& problem
   if (!matched) return Refusal{"no attention: it lacks " + why};
   for (const Axis& axis : {matched->inner, matched->value}) {
     const auto extent = constant(axis.extent);
-    if (!extent || *extent < 1 || *extent > most_columns) return Refusal{"heads of a size only the run knows, or huge"};
+    if (!extent || *extent < 1 || *extent > tensor::most_head_columns)
+      return Refusal{"heads of a size only the run knows, or huge"};
   }
   return *matched;
 }

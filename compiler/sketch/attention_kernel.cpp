@@ -52,15 +52,9 @@ class AttentionBuilder {
     } else {
       body = tensor::make_if(rows_ <= Expr(few_rows), row_by_row(), blocks());
     }
-    std::vector<Axis> grid;
     std::vector<Axis> all = problem_.batch;
     all.push_back({split_, splits_});
-    for (const Axis& axis : all) {
-      if (expr::is_const(axis.extent, 1))
-        body = tensor::substitute(body, {{axis.var.get(), Expr(0)}});
-      else
-        grid.push_back(axis);
-    }
+    const std::vector<Axis> grid = grid_of(all, body);
     Lowered lowered;
     const Expr points =
         points_of(problem_.batch) * problem_.query.extent * problem_.key.extent * Expr(inner_ + columns_);
@@ -309,8 +303,7 @@ class AttentionBuilder {
       const Expr part = expr::load(partial, {expr::ramp(Expr(u * lanes_), 1, int(lanes_))});
       all = u == 0 ? part : tensor::combine(reduce, all, part);
     }
-    const Function across = reduce == tensor::Reduce::MaxNumber ? Function::ReduceMax : Function::ReduceAdd;
-    parts.push_back(tensor::make_store(total, {place}, expr::call(across, {all})));
+    parts.push_back(tensor::make_store(total, {place}, expr::call(tensor::across_lanes(reduce), {all})));
     return allocated({partial}, tensor::make_block(std::move(parts)));
   }
 

@@ -80,9 +80,7 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
     for (const Proposal& p : proposals) known = known || p.point == point;
     if (!known) proposals.push_back({point, tile_cost(tile, s, target) * factor});
   }
-  std::stable_sort(proposals.begin(), proposals.end(),
-                   [](const Proposal& a, const Proposal& b) { return a.cost_ns < b.cost_ns; });
-  if (proposals.size() > most_proposals) proposals.resize(most_proposals);
+  keep_cheapest(proposals, most_proposals);
   return proposals;
 }
 

@@ -16,9 +16,7 @@ namespace {
 constexpr int64_t run_length = 8;  // nibbles of a word, and the copies of unrolled code
 constexpr int64_t line_bytes = 64;
 
-bool is_nibble(DType dtype) { return dtype == DType::I4 || dtype == DType::U4; }
 bool is_narrow_float(DType dtype) { return dtype == DType::F16 || dtype == DType::BF16; }
-bool is_code(DType dtype) { return is_nibble(dtype) || dtype == DType::I8 || dtype == DType::U8; }
 
 Expr f32(double value) { return expr::imm(value, DType::F32); }
 

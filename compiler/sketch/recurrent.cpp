@@ -109,13 +109,7 @@ class RecurrenceBuilder {
   Lowered build(const Program& program, int weights_input, double ns) {
     Stmt body = direction(0);
     if (layer_.activations.size() > 1) body = tensor::make_if(Expr(direction_) == Expr(0), body, direction(1));
-    std::vector<Axis> grid;
-    for (const Axis& axis : {Axis{direction_, layer_.directions}, Axis{block_, blocks_}}) {
-      if (expr::is_const(axis.extent, 1))
-        body = tensor::substitute(body, {{axis.var.get(), Expr(0)}});
-      else
-        grid.push_back(axis);
-    }
+    const std::vector<Axis> grid = grid_of({{direction_, layer_.directions}, {block_, blocks_}}, body);
     std::vector<BufferPtr> more{packed_};
     more.insert(more.end(), program.outputs.begin(), program.outputs.end());
     Lowered lowered;
@@ -229,8 +223,7 @@ class RecurrenceBuilder {
   Stmt tile(const Product& p, const Expr& panel) {
     const int64_t vectors = p.columns() / lanes_;
     // Few accumulators would wait for each other: the sum is split.
-    const int64_t split =
-        deterministic_ ? 1 : std::clamp<int64_t>(vectors_in_flight / (rows_ * vectors), 1, unroll);
+    const int64_t split = deterministic_ ? 1 : std::clamp<int64_t>(vectors_in_flight / (rows_ * vectors), 1, unroll);
     BufferPtr acc = make_buffer("acc", dtype_, {split, rows_, p.columns()}, Buffer::Scope::Register);
     VarPtr s = loop_var("s", split), i = loop_var("i", rows_), v = loop_var("v", vectors), l = loop_var("l", lanes_);
     const Expr column = Expr(v) * lanes_ + Expr(l);

@@ -74,19 +74,6 @@ std::optional<Refusal> unfit(const Program& program) {
   return std::nullopt;
 }
 
-expr::Function horizontal(tensor::Reduce reduce) {
-  switch (reduce) {
-    case tensor::Reduce::Sum:
-      return expr::Function::ReduceAdd;
-    case tensor::Reduce::Product:
-      return expr::Function::ReduceMul;
-    case tensor::Reduce::Min:
-      return expr::Function::ReduceMin;
-    default:
-      return expr::Function::ReduceMax;
-  }
-}
-
 // Rows along the last row axis that go through the stages together: while one waits for its own sum, the next begins.
 struct RowBlock {
   VarPtr position;  // of a row in the block
@@ -226,8 +213,8 @@ class RowBuilder {
     inner.insert(inner.end(), stage.reduce_axes.begin(), stage.reduce_axes.end());
     const auto is_largest = [&](const Expr& load, const Expr& of) {
       for (const Stage& s : program_.stages) {
-        const bool maximum = s.reduce == tensor::Reduce::Max || s.reduce == tensor::Reduce::MaxNumber;
-        if (s.output != load->buffer || !maximum || s.axes.size() != rows_ || s.reduce_axes.size() != inner.size())
+        if (s.output != load->buffer || !tensor::is_maximum(s.reduce) || s.axes.size() != rows_ ||
+            s.reduce_axes.size() != inner.size())
           continue;
         expr::Substitution here;
         for (size_t i = 0; i < rows_; ++i) here[s.axes[i].var.get()] = Expr(row_axes_[i].var);
@@ -382,7 +369,7 @@ class RowBuilder {
       Expr part = expr::load(acc, {expr::ramp(Expr(i * lanes), 1, lanes)});
       total = i == 0 ? part : tensor::combine(stage.reduce, total, part);
     }
-    Stmt finish = tensor::make_store(stage.output, index, expr::call(horizontal(stage.reduce), {total}));
+    Stmt finish = tensor::make_store(stage.output, index, expr::call(tensor::across_lanes(stage.reduce), {total}));
     return tensor::make_allocate(acc, tensor::make_block({init, accumulate, finish}));
   }
 

@@ -110,6 +110,8 @@ VarPtr loop_var(const std::string& name, const Expr& extent) {
 
 std::optional<int64_t> constant(const Expr& extent) { return expr::as_int(extent); }
 
+bool mentions(const Expr& e, const VarPtr& var) { return var && expr::uses_var(e, var.get()); }
+
 bool is_output(const Program& program, const BufferPtr& buffer) {
   return std::find(program.outputs.begin(), program.outputs.end(), buffer) != program.outputs.end();
 }
@@ -152,6 +154,23 @@ bool dense_in_blocks(const Expr& offset, const VarPtr& var, int64_t lanes) {
       tensor::simplify_index(tensor::substitute_shared(offset, {{var.get(), Expr(block) * lanes + Expr(lane)}}), {});
   const auto linear = expr::linear_in(local, lane);
   return linear && expr::is_const(expr::simplify(linear->coefficient), 1);
+}
+
+void keep_cheapest(std::vector<Proposal>& proposals, size_t most) {
+  std::stable_sort(proposals.begin(), proposals.end(),
+                   [](const Proposal& a, const Proposal& b) { return a.cost_ns < b.cost_ns; });
+  if (proposals.size() > most) proposals.resize(most);
+}
+
+std::vector<Axis> grid_of(const std::vector<Axis>& axes, Stmt& body) {
+  std::vector<Axis> grid;
+  for (const Axis& axis : axes) {
+    if (expr::is_const(axis.extent, 1))
+      body = tensor::substitute(body, {{axis.var.get(), Expr(0)}});
+    else
+      grid.push_back(axis);
+  }
+  return grid;
 }
 
 tensor::LoweredKernel finish_kernel(const Program& program, std::string name, std::vector<Axis> grid, Stmt body,

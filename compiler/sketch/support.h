@@ -33,6 +33,8 @@ double typical_bytes(const expr::Buffer& buffer);
 VarPtr loop_var(const std::string& name, const Expr& extent);
 // Constant extent, if known.
 std::optional<int64_t> constant(const Expr& extent);
+// Whether `e` uses `var`; no variable is used by nothing.
+bool mentions(const Expr& e, const VarPtr& var);
 bool is_output(const Program& program, const BufferPtr& buffer);
 BufferPtr make_buffer(const std::string& name, DType dtype, std::vector<Expr> dims, expr::Buffer::Scope scope);
 // The distinct nodes of a kind in `e`.
@@ -44,6 +46,11 @@ std::vector<Expr> loads_of(const Expr& e, const expr::Buffer* buffer = nullptr);
 void split_conjunction(const Expr& e, std::vector<Expr>& parts);
 // Whether neighbours along `var` are neighbours in memory within each block of `lanes`: offset (v / 16) * s + v % 16.
 bool dense_in_blocks(const Expr& offset, const VarPtr& var, int64_t lanes);
+
+// Sorts proposals by cost, equal ones in their order, and drops those behind the first `most`.
+void keep_cheapest(std::vector<Proposal>& proposals, size_t most);
+// The axes that have more than one point, as the grid of a kernel; in `body` the others are at their only one.
+std::vector<Axis> grid_of(const std::vector<Axis>& axes, Stmt& body);
 
 // Fills in what follows from the body: buffers in the program's order (inputs and packed ones that are read, then
 // those that are written), scratch bytes, symbols. `points` counts the work of the whole grid, which takes `typical_ns`

@@ -6,6 +6,7 @@
 #include "compiler/sketch/narrow_weights.h"
 #include "compiler/sketch/pack.h"
 #include "compiler/sketch/tile_order.h"
+#include "compiler/sketch/tile_reduction.h"
 #include "compiler/sketch/word_products.h"
 #include "compiler/tensor/lower/lower.h"
 #include "runtime/base/strings.h"
@@ -22,18 +23,11 @@ namespace {
 constexpr double streaming = 4;           // how much faster panels come than Target's guess of memory
 constexpr int64_t rows_at_the_end = 4;    // of tiles behind the last whole one, when the rows are counted at run time
 constexpr int64_t tiles_of_widened = 64;  // that share a widened panel of narrow weights, when rows are counted then
-constexpr int64_t most_edge_copies = 48;  // keeps code, and the time to compile it, bounded
-
-// One reduction loop: its variable runs over [low, high) of the full extent.
-struct Loop {
-  Axis axis;
-  Expr low = 0, high;  // high undefined: the extent
-};
 
 class TileBuilder {
  public:
   TileBuilder(const TileProblem& tile, const TileShape& shape, const Target& target)
-      : tile_(tile), shape_(shape), target_(target), body_(tile.body) {
+      : tile_(tile), shape_(shape), target_(target), reduction_(tile, shape.rows, target), body_(reduction_.body()) {
     width_ = int64_t{shape.nv} * shape.lanes;
     panel_width_ = int64_t{shape.panel > 0 ? shape.panel : shape.nv} * shape.lanes;
     vector_ = tile.axes[size_t(tile.vector_axis)];
@@ -57,8 +51,6 @@ class TileBuilder {
   Stmt one_panel() {
     panel_count_ = expr::simplify(expr::ceil_div(vector_.extent, width_));
     panel_ = loop_var("panel", panel_count_);
-    order_reduction();
-    separate_conditions();
     q_ = loop_var("q", width_);
     tile_.narrow ? pack_narrow_weights() : pack_operands();
     body_ = tensor::substitute_shared(body_, {{vector_.var.get(), Expr(panel_) * width_ + Expr(q_)}});
@@ -80,168 +72,10 @@ class TileBuilder {
     Stmt fill;
   };
 
-  // Channels first in the program become: outer spatial loops, channel blocks, the innermost spatial loop, channels of
-  // a block. Blocked operands index channels by quotient and remainder; the loop is split accordingly. Deterministic
-  // sums run over all channels of one tap after the other, whatever the layout.
-  void order_reduction() {
-    std::vector<Axis> axes = tile_.reduce_axes;
-    if (axes.empty()) return;
-    Axis channel = axes[0];
-    std::vector<Axis> spatial(axes.begin() + 1, axes.end());
-    int64_t block = 0;
-    for (const Expr& e : distinct_nodes(body_, Kind::Mod)) {
-      if (e->args[0]->kind == Kind::Var && e->args[0]->var == channel.var) block = expr::as_int(e->args[1]).value_or(0);
-    }
-    std::vector<Axis> ordered;
-    Expr partial_block;  // how many channels the last block has
-    if (block > 1 && constant(channel.extent)) {
-      Expr blocks = expr::simplify(expr::ceil_div(channel.extent, block));
-      Axis outer{loop_var(channel.var->name + "o", blocks), blocks},
-          inner{loop_var(channel.var->name + "i", block), block};
-      bool single = expr::is_const(blocks, 1);
-      Expr first = single ? Expr(0) : Expr(outer.var) * block;
-      body_ =
-          tensor::simplify_index(tensor::substitute_shared(body_, {{channel.var.get(), first + Expr(inner.var)}}), {});
-      if (!spatial.empty()) ordered.assign(spatial.begin(), spatial.end() - 1);
-      if (!single) ordered.push_back(outer);
-      if (!spatial.empty()) ordered.push_back(spatial.back());
-      ordered.push_back(inner);
-      if (!expr::prove_divisible(channel.extent, block)) partial_block = expr::min(block, channel.extent - first);
-    } else if (spatial.empty()) {
-      ordered = {channel};
-    } else {
-      ordered = {channel};
-      ordered.insert(ordered.end(), spatial.begin(), spatial.end());
-    }
-    const auto is_spatial = [&](const Axis& axis) {
-      return std::any_of(spatial.begin(), spatial.end(), [&](const Axis& s) { return s.var == axis.var; });
-    };
-    if (target_.deterministic) std::stable_partition(ordered.begin(), ordered.end(), is_spatial);
-    for (const Axis& axis : ordered) loops_.push_back({axis, 0, Expr()});
-    if (partial_block.defined()) loops_.back().high = partial_block;
-  }
-
-  bool mentions(const Expr& e, const VarPtr& var) const { return var && expr::uses_var(e, var.get()); }
-
-  // Takes the padding condition apart; see the header.
-  void separate_conditions() {
-    std::vector<Expr> selects = distinct_nodes(body_, Kind::Select);
-    if (selects.size() != 1 || !distinct_nodes(selects[0]->args[0], Kind::Load).empty()) return;
-    const Expr select = selects[0];
-    if (!neutral(select->args[2])) return;
-    std::vector<Expr> parts, kept;
-    split_conjunction(select->args[0], parts);
-    for (const Expr& part : parts) {
-      if (mentions(part, vector_.var)) {
-        kept.push_back(part);
-      } else if (mentions(part, row_.var)) {
-        row_conditions_.push_back(part);
-      } else if (!bound_loop(part)) {
-        kept.push_back(part);
-      }
-    }
-    if (!row_conditions_.empty() && !row_conditions_static()) {
-      kept.insert(kept.end(), row_conditions_.begin(), row_conditions_.end());
-      row_conditions_.clear();
-    }
-    Expr condition;
-    for (const Expr& part : kept) condition = condition.defined() ? condition && part : part;
-    body_ = tensor::mutate_shared(body_, [&](const Expr& x) -> Expr {
-      if (x.get() != select.get()) return x;
-      return condition.defined() ? expr::select(condition, x->args[1], x->args[2]) : x->args[1];
-    });
-  }
-
-  // Whether a term with this value instead of the loaded one leaves the reduction as it is.
-  bool neutral(const Expr& value) const {
-    if (tile_.reduce == tensor::Reduce::Sum) {
-      bool zero = (value->kind == Kind::FloatImm && value->float_value == 0) || expr::is_const(value, 0);
-      return zero && (body_->kind == Kind::Mul || body_->kind == Kind::Select);
-    }
-    return body_->kind == Kind::Select && expr::equal(value, tensor::identity_of(tile_.reduce, tile_.dtype));
-  }
-
-  // A condition on one reduction variable and grid variables narrows that loop.
-  bool bound_loop(const Expr& condition) {
-    if (condition->kind != Kind::Lt && condition->kind != Kind::Le) return false;
-    int64_t slack = condition->kind == Kind::Lt ? 1 : 0;
-    Expr difference = expr::simplify(condition->args[1] - condition->args[0]);  // must be at least slack
-    Loop* loop = nullptr;
-    for (Loop& l : loops_) {
-      if (!mentions(difference, l.axis.var)) continue;
-      if (loop) return false;
-      loop = &l;
-    }
-    if (!loop) return false;
-    auto linear = expr::linear_in(difference, loop->axis.var);
-    if (!linear) return false;
-    auto c = expr::as_int(linear->coefficient);
-    if (!c || *c == 0) return false;
-    if (!loop->high.defined()) loop->high = loop->axis.extent;
-    if (*c > 0) {
-      loop->low = expr::max(loop->low, expr::ceil_div(Expr(slack) - linear->rest, *c));
-    } else {
-      loop->high = expr::min(loop->high, (linear->rest - Expr(slack)) / Expr(-*c) + 1);
-    }
-    return true;
-  }
-
-  bool row_conditions_static() {
-    if (!constant(row_.extent)) return false;
-    row_loops_.clear();
-    for (const Expr& condition : row_conditions_) {
-      bool pure = true;
-      expr::visit(condition, [&](const Expr& x) {
-        if (x->kind == Kind::Load) pure = false;
-        if (x->kind != Kind::Var || x->var == row_.var) return true;
-        bool loop = false;
-        for (size_t i = 0; i < loops_.size(); ++i) {
-          if (loops_[i].axis.var != x->var) continue;
-          loop = constant(loops_[i].axis.extent).has_value() && !loops_[i].high.defined();
-          if (loop && std::find(row_loops_.begin(), row_loops_.end(), i) == row_loops_.end()) row_loops_.push_back(i);
-        }
-        pure = pure && loop;
-        return true;
-      });
-      if (!pure) return false;
-    }
-    return row_loops_.size() <= 1 && edge_copies() <= most_edge_copies;
-  }
-
-  // How many copies of the inner loops the edge tiles would make.
-  int64_t edge_copies() const {
-    int64_t extent = *constant(row_.extent), blocks = (extent + shape_.rows - 1) / shape_.rows, copies = 0;
-    for (int64_t b = 0; b < blocks && copies <= most_edge_copies; ++b) {
-      int64_t start = b * extent / blocks, rows = (b + 1) * extent / blocks - start;
-      if (edge(start, rows)) copies += taps();
-    }
-    return copies;
-  }
-
-  bool holds(int64_t row, int64_t tap) const {
-    std::unordered_map<const expr::Variable*, int64_t> values{{row_.var.get(), row}};
-    if (!row_loops_.empty()) values[loops_[row_loops_[0]].axis.var.get()] = tap;
-    for (const Expr& condition : row_conditions_) {
-      if (!expr::evaluate(condition, values)) return false;
-    }
-    return true;
-  }
-
-  int64_t taps() const { return row_loops_.empty() ? 1 : *constant(loops_[row_loops_[0]].axis.extent); }
-
-  bool edge(int64_t start, int64_t rows) const {
-    for (int64_t i = start; i < start + rows; ++i) {
-      for (int64_t t = 0; t < taps(); ++t) {
-        if (!holds(i, t)) return true;
-      }
-    }
-    return false;
-  }
-
   // Replaces loads along the vector axis by loads from panels.
   void pack_operands() {
     std::vector<Axis> steps;
-    for (const Loop& l : loops_) steps.push_back(l.axis);
+    for (const ReductionLoop& l : reduction_.loops()) steps.push_back(l.axis);
     auto panels = constant(panel_count_);
     for (const Expr& load : distinct_nodes(body_, Kind::Load)) {
       Expr offset = flat_offset(*load->buffer, load->args);
@@ -324,7 +158,7 @@ class TileBuilder {
   void pack_narrow_weights() {
     narrow_.emplace(tile_, panel_width_);
     if (widens_in_registers()) return;
-    const Axis& step = loops_[0].axis;
+    const Axis& step = reduction_.loops()[0].axis;
     const BufferPtr panel = make_buffer("widened", DType::F32, {step.extent, Expr(width_)}, Buffer::Scope::Scratch);
     run_time_panels_.push_back({panel, narrow_->widen(panel, Expr(panel_) * width_, shape_.nv, shape_.lanes)});
     replace(tile_.narrow->value, expr::load(panel, {Expr(step.var), Expr(q_)}));
@@ -385,8 +219,8 @@ class TileBuilder {
       end = t.rows;
       if (t.edge) {
         int64_t start = *expr::as_int(expr::simplify(t.row0));
-        while (begin < t.rows && !holds(start + begin, tap)) ++begin;
-        for (end = begin; end < t.rows && holds(start + end, tap);) ++end;
+        while (begin < t.rows && !reduction_.holds(start + begin, tap)) ++begin;
+        for (end = begin; end < t.rows && reduction_.holds(start + end, tap);) ++end;
         if (begin == end) break;
       }
       parts.push_back(for_points(t, end - begin, [&](const Expr& i, const Expr& q) {
@@ -419,7 +253,7 @@ class TileBuilder {
     if (t.rows <= 4 && !taps.empty()) {
       for (const PackedOperand& p : packed_) {
         Index ahead;
-        for (const Loop& l : loops_) ahead.push_back(taps.at(l.axis.var.get()));
+        for (const ReductionLoop& l : reduction_.loops()) ahead.push_back(taps.at(l.axis.var.get()));
         int64_t row_bytes = panel_width_ * int64_t(size_of(p.panels.buffer->dtype));
         ahead.back() = ahead.back() + Expr(std::max<int64_t>(1, prefetch_bytes / row_bytes));
         VarPtr j = loop_var("j", t.vectors);
@@ -432,7 +266,7 @@ class TileBuilder {
     if (t.ordinal.defined() && t.rows > 4 && !taps.empty()) {
       for (const PackedOperand& p : packed_) {
         Index next;
-        for (const Loop& l : loops_) next.push_back(taps.at(l.axis.var.get()));
+        for (const ReductionLoop& l : reduction_.loops()) next.push_back(taps.at(l.axis.var.get()));
         next = in_panels(p, Expr(panel_) + 1, std::move(next), t.ordinal % shape_.nv * shape_.lanes);
         parts.push_back(tensor::make_prefetch(p.panels.buffer, next));
       }
@@ -441,21 +275,21 @@ class TileBuilder {
   }
 
   Stmt reduction(const Tile& t, const BufferPtr& acc, size_t depth, expr::Substitution bound, int64_t tap) const {
-    if (depth == loops_.size()) return update(t, acc, bound, tap);
-    const Loop& loop = loops_[depth];
-    bool unrolled_taps = t.edge && !row_loops_.empty() && row_loops_[0] == depth;
+    if (depth == reduction_.loops().size()) return update(t, acc, bound, tap);
+    const ReductionLoop& loop = reduction_.loops()[depth];
+    bool unrolled_taps = t.edge && reduction_.decided_by(depth);
     if (unrolled_taps) {
       // Neighbouring taps that are on for the same rows share a loop; taps that are on for none are left out.
       std::vector<Stmt> copies;
       int64_t start = *expr::as_int(expr::simplify(t.row0));
       auto rows_on = [&](int64_t i) {
         std::vector<bool> on;
-        for (int64_t r = 0; r < t.rows; ++r) on.push_back(holds(start + r, i));
+        for (int64_t r = 0; r < t.rows; ++r) on.push_back(reduction_.holds(start + r, i));
         return on;
       };
-      for (int64_t first = 0, last; first < taps(); first = last) {
+      for (int64_t first = 0, last; first < reduction_.taps(); first = last) {
         std::vector<bool> on = rows_on(first);
-        for (last = first + 1; last < taps() && rows_on(last) == on;) ++last;
+        for (last = first + 1; last < reduction_.taps() && rows_on(last) == on;) ++last;
         if (std::find(on.begin(), on.end(), true) == on.end()) continue;
         VarPtr i = loop_var(loop.axis.var->name, last - first);
         expr::Substitution here = bound;
@@ -464,7 +298,7 @@ class TileBuilder {
       }
       return tensor::make_block(std::move(copies));
     }
-    bool innermost = depth + 1 == loops_.size();
+    bool innermost = depth + 1 == reduction_.loops().size();
     auto extent = constant(loop.axis.extent);
     VarPtr i = loop_var(loop.axis.var->name, loop.axis.extent);
     if (loop.high.defined()) {
@@ -493,7 +327,7 @@ class TileBuilder {
   Stmt narrow_row(const Tile& t, const BufferPtr& acc) const {
     const Expr row = t.clamp ? expr::min(t.row0, row_.extent - 1) : t.row0;
     return narrow_->accumulate(acc, Expr(panel_) * width_, t.vectors, shape_.lanes, [&](const Expr& k) {
-      expr::Substitution at{{loops_[0].axis.var.get(), k}};
+      expr::Substitution at{{reduction_.loops()[0].axis.var.get(), k}};
       if (row_.var) at[row_.var.get()] = row;
       return tensor::substitute_shared(tile_.narrow->activation, at);
     });
@@ -565,7 +399,7 @@ class TileBuilder {
     int64_t blocks = (*extent + shape_.rows - 1) / shape_.rows;
     int64_t big = (*extent + blocks - 1) / blocks, small = *extent / blocks, big_count = *extent - blocks * small;
     if (big == small) big_count = blocks;
-    if (!row_conditions_.empty()) return edge_rows(t, blocks, big, small, big_count);
+    if (reduction_.has_edges()) return edge_rows(t, blocks, big, small, big_count);
     const int64_t per_band = (blocks + order_.bands - 1) / order_.bands, per_group = tiles_per_group(per_band);
     const int64_t groups = (per_band + per_group - 1) / per_group;
     set_groups(groups);
@@ -642,7 +476,7 @@ class TileBuilder {
       int64_t rows = b < big_count ? big : small;
       Tile here = t;
       here.rows = rows;
-      if (edge(start, rows)) {
+      if (reduction_.edge(start, rows)) {
         here.edge = true;
         here.row0 = Expr(start);
         parts.push_back(tile_code(here));
@@ -651,7 +485,8 @@ class TileBuilder {
         continue;
       }
       int64_t count = 0;
-      while (b + count < blocks && (b + count < big_count ? big : small) == rows && !edge(start + count * rows, rows))
+      while (b + count < blocks && (b + count < big_count ? big : small) == rows &&
+             !reduction_.edge(start + count * rows, rows))
         ++count;
       VarPtr i = loop_var("tile", count);
       here.row0 = Expr(start) + Expr(i) * rows;
@@ -677,7 +512,7 @@ class TileBuilder {
 
   double tile_ns() const {
     double depth = 1;
-    for (const Loop& l : loops_) depth *= double(typical(l.axis.extent));
+    for (const ReductionLoop& l : reduction_.loops()) depth *= double(typical(l.axis.extent));
     return depth * double(shape_.rows * shape_.nv) * double(shape_.lanes) * 2 / target_.flops_per_ns + 20;
   }
 
@@ -705,7 +540,7 @@ class TileBuilder {
     const auto extent = row_.var ? constant(row_.extent) : std::optional<int64_t>(1);
     if (extent) result.row_tiles = (*extent + shape_.rows - 1) / shape_.rows;
     result.one_line = typical(points_of(outer_axes())) == 1;
-    result.may_reorder = row_conditions_.empty() && run_time_panels_.empty();
+    result.may_reorder = !reduction_.has_edges() && run_time_panels_.empty();
     result.widened = narrow_.has_value();
     return result;
   }
@@ -762,6 +597,7 @@ class TileBuilder {
   const TileProblem& tile_;
   TileShape shape_;
   const Target& target_;
+  TileReduction reduction_;
   Expr body_;
   int64_t width_ = 16, panel_width_ = 16;  // of a tile and of a packed panel
   Axis vector_, row_;
@@ -769,9 +605,6 @@ class TileBuilder {
   VarPtr panel_, q_, group_, band_;
   TileOrder order_;
   Expr groups_;
-  std::vector<Loop> loops_;
-  std::vector<Expr> row_conditions_;
-  std::vector<size_t> row_loops_;  // loops that row conditions mention: at most one
   std::vector<PackedOperand> packed_;
   std::optional<NarrowPanels> narrow_;
   std::vector<RunTimePanel> run_time_panels_;

@@ -6,9 +6,8 @@
 // shared by the rows. Constant operands along the vector axis are packed into panels [vector / NR][reduction ...][NR]
 // ahead of time, strided ones into scratch at run time.
 //
-// Conditions of padding: a condition on a reduction variable and a grid variable becomes the bounds of the reduction
-// loop; one on the row axis splits the row axis into edge tiles, where it is decided point by point, and inner tiles,
-// where it holds.
+// Conditions of padding become bounds of the reduction loops, or split the row axis into edge tiles, where they are
+// decided point by point, and inner tiles, where they hold (tile_reduction.h).
 #pragma once
 #include "compiler/sketch/map.h"
 

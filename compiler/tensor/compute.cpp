@@ -103,6 +103,25 @@ Expr combine(Reduce reduce, const Expr& a, const Expr& b) {
   fail(Status::InternalError, "internal error: no reduction combines nothing");
 }
 
+bool is_maximum(Reduce reduce) { return reduce == Reduce::Max || reduce == Reduce::MaxNumber; }
+
+expr::Function across_lanes(Reduce reduce) {
+  switch (reduce) {
+    case Reduce::Sum:
+      return expr::Function::ReduceAdd;
+    case Reduce::Product:
+      return expr::Function::ReduceMul;
+    case Reduce::Max:
+    case Reduce::MaxNumber:
+      return expr::Function::ReduceMax;
+    case Reduce::Min:
+      return expr::Function::ReduceMin;
+    case Reduce::None:
+      break;
+  }
+  fail(Status::InternalError, "internal error: no reduction has no function across lanes");
+}
+
 std::vector<Axis> ProgramBuilder::axes_over(const std::vector<Expr>& dims, const char* prefix) const {
   std::vector<Axis> axes;
   for (size_t i = 0; i < dims.size(); ++i) {

@@ -39,6 +39,9 @@ enum class Reduce : uint8_t { None, Sum, Product, Max, Min, MaxNumber };
 // The neutral element of a reduction in `dtype` (sum 0, product 1, max lowest or -inf, min highest or +inf).
 Expr identity_of(Reduce reduce, DType dtype);
 Expr combine(Reduce reduce, const Expr& a, const Expr& b);
+bool is_maximum(Reduce reduce);  // Max or MaxNumber
+// The function that combines the lanes of a vector into one value. Not of None.
+expr::Function across_lanes(Reduce reduce);
 
 struct Stage {
   BufferPtr output;

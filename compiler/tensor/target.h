@@ -40,6 +40,9 @@ struct Target {
   bool exact_divide = false;  // F32 division and square root can be asked to round correctly
 };
 
+// Columns of a head of attention, in queries, keys and values: more would not stay in registers and near caches.
+inline constexpr int64_t most_head_columns = 512;
+
 // Named integer knobs of a schedule family: "mr=14 nv=2".
 using Point = std::map<std::string, int64_t>;
 

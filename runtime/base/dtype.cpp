@@ -60,6 +60,8 @@ bool is_integer(DType dtype) { return of(dtype).kind == Signed || of(dtype).kind
 bool is_signed(DType dtype) { return of(dtype).kind == Float || of(dtype).kind == Signed; }
 bool is_held(DType dtype) { return dtype == DType::String || dtype == DType::Object; }
 bool is_complex(DType dtype) { return of(dtype).kind == Complex; }
+bool is_nibble(DType dtype) { return dtype == DType::I4 || dtype == DType::U4; }
+bool is_code(DType dtype) { return is_nibble(dtype) || dtype == DType::I8 || dtype == DType::U8; }
 
 int64_t extend_element(int64_t value, DType dtype) {
   const int unused = 64 - of(dtype).bits;

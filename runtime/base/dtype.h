@@ -51,6 +51,8 @@ bool is_mini_float(DType dtype);  // the floats of 8 and 4 bits (runtime/base/mi
 bool is_integer(DType dtype);     // signed and unsigned integers, not Bool
 bool is_signed(DType dtype);      // signed integers and floats
 bool is_complex(DType dtype);
+bool is_nibble(DType dtype);  // I4 and U4
+bool is_code(DType dtype);    // I4, U4, I8 and U8: what weights are quantized to
 // The low bits of `value` as an element of a type of less than a byte: extended by sign for I4 and I2, else by zeros.
 int64_t extend_element(int64_t value, DType dtype);
 // String and Object: values of the host whose memory refers to other memory. Their bytes are never copied one by one.

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "backends/cpu/llvm/emitter.h"
+#include "compiler/expr/scalar.h"
 #include "compiler/expr/simplify.h"
 #include "runtime/base/status.h"
 
@@ -18,13 +19,6 @@ using expr::Kind;
 using llvm::Intrinsic::ID;
 
 namespace {
-
-// A float that is known not to be NaN.
-bool is_number(const Expr& e) {
-  if (e->kind == Kind::Broadcast) return is_number(e->args[0]);
-  if (e->kind == Kind::Load) return e->buffer->number;
-  return e->kind == Kind::FloatImm && e->float_value == e->float_value;
-}
 
 // The dot product of words for the lanes of `e`.
 ID of_lanes(const Expr& e, ID sixteen, ID eight, ID four) {
@@ -380,11 +374,11 @@ Emitter::Value* Emitter::emit_min_max(const Expr& e) {
                    : b_.CreateSelect(b_.CreateICmp(less, a, b), b, a);
   }
   // b wins only when the comparison is true, so a NaN in `a` stays; a NaN in `b` needs a second look.
-  bool a_number = is_number(e->args[0]);
+  bool a_number = expr::is_number(e->args[0]);
   if (a_number) std::swap(a, b);
   Value* wins = minimum ? b_.CreateFCmpOLT(b, a) : b_.CreateFCmpOGT(b, a);
   Value* result = b_.CreateSelect(wins, b, a);
-  if (a_number || is_number(e->args[1])) return result;
+  if (a_number || expr::is_number(e->args[1])) return result;
   return b_.CreateSelect(b_.CreateFCmpUNO(b, b), b, result);
 }
 

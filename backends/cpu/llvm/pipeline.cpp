@@ -75,6 +75,7 @@ std::unique_ptr<llvm::TargetMachine> make_target_machine(const tensor::Target& t
 namespace {
 
 // What the passes below ask for. llvm::PassBuilder would register all analyses, and link all of LLVM's passes.
+// tests/structure/check_analyses.py reads this file and tells what is missing.
 void register_analyses(llvm::FunctionAnalysisManager& functions, llvm::TargetMachine& machine) {
   auto add = [&](auto analysis) { functions.registerPass([&] { return std::move(analysis); }); };
   add(llvm::PassInstrumentationAnalysis());

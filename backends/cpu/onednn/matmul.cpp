@@ -30,12 +30,6 @@ struct Shape {
   Epilogue epilogue;
 };
 
-Expr product(const std::vector<Expr>& dims, size_t begin, size_t end) {
-  Expr result = 1;
-  for (size_t i = begin; i < end; ++i) result = result * dims[i];
-  return expr::simplify(result);
-}
-
 std::optional<Shape> shape_of(const Node& group, const Node& anchor, std::string* why) {
   auto decline = [&](const char* reason) {
     *why = reason;
@@ -58,7 +52,7 @@ std::optional<Shape> shape_of(const Node& group, const Node& anchor, std::string
   shape.columns = b.dims[rank_b - (attrs.transpose_b ? 2 : 1)];
   const auto& out = anchor.result()->type.dims;
   if (rank_b == 2 && !(attrs.transpose_a && rank_a > 2)) {
-    shape.rows = attrs.transpose_a ? shape.rows : product(a.dims, 0, rank_a - 1);
+    shape.rows = attrs.transpose_a ? shape.rows : expr::product(std::span(a.dims).first(rank_a - 1));
     shape.constant_b = group.operand(shape.b)->constant() && expr::as_int(shape.columns) && expr::as_int(shape.depth);
   } else {
     shape.batch.assign(out.begin(), out.end() - 2);
@@ -67,7 +61,7 @@ std::optional<Shape> shape_of(const Node& group, const Node& anchor, std::string
       return graph::same_dims(dims, shape.batch);
     };
     auto single = [](const graph::TensorType& type) {
-      return expr::is_const(product(type.dims, 0, type.dims.size() - 2), 1);
+      return expr::is_const(expr::product(std::span(type.dims).first(type.dims.size() - 2)), 1);
     };
     shape.batch_a = whole(a);
     shape.batch_b = whole(b);

@@ -14,12 +14,6 @@ struct Block {
   std::vector<int64_t> strides, dilations, pads;
 };
 
-Expr product_of(const std::vector<Expr>& dims) {
-  Expr result = 1;
-  for (const Expr& dim : dims) result = result * dim;
-  return expr::simplify(result);
-}
-
 Block block_of(Lowering& in) {
   auto& b = in.builder();
   Block block;
@@ -53,9 +47,9 @@ std::vector<Value*> lower(Lowering& in) {
              graph::to_string(x->type));
   const Block block = block_of(in);
   const auto rank = int64_t(block.image.size());
-  const Expr taps = product_of(block.block), pixels = product_of(block.image);
+  const Expr taps = expr::product(block.block), pixels = expr::product(block.image);
   const Expr channels = expr::simplify(x->type.dims[1] / taps);
-  b.require_equal(x->type.dims[2], product_of(block.steps), str("the positions of node '", in.node(), "' (Col2Im)"));
+  b.require_equal(x->type.dims[2], expr::product(block.steps), str("the positions of node '", in.node(), "' (Col2Im)"));
   x = b.reshape(x, {x->type.dims[0], channels, taps, x->type.dims[2]});
 
   // For each tap and pixel: the block position whose tap lies on the pixel, if there is one.

@@ -17,15 +17,7 @@ std::vector<Value*> with_bias(Lowering& in, Value* result) {
 
 std::vector<Value*> conv(Lowering& in) {
   Value *x = in[0], *w = in[1];
-  const Spatial spatial = resolve_spatial(in, x, kernel_of_weights(in, w));
-  graph::ConvAttrs attributes;
-  attributes.strides = spatial.strides;
-  attributes.dilations = spatial.dilations;
-  attributes.pads = spatial.pads;
-  attributes.groups = in.attr_int("group", 1);
-  attributes.dtype = x->type.dtype;
-  in.require(attributes.groups > 0, Status::InvalidModel, "group ", attributes.groups, " must be positive");
-  return with_bias(in, in.builder().conv(x, w, attributes));
+  return with_bias(in, in.builder().conv(x, w, conv_attributes(in, x, w, x->type.dtype)));
 }
 
 // Output dims without padding: stride * (dim - 1) + output_padding + extent of the kernel.

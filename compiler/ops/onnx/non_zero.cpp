@@ -9,12 +9,7 @@ std::vector<Value*> lower_non_zero(Lowering& in) { return {in.builder().nonzero(
 
 std::vector<Value*> lower_compress(Lowering& in) {
   auto& b = in.builder();
-  Value* x = in[0];
-  int64_t axis = 0;
-  if (in.has("axis"))
-    axis = in.axis(in.attr_int("axis"), x->type.rank());
-  else
-    x = b.reshape(x, {graph::element_count(x->type)});
+  const auto [x, axis] = in.on_axis_or_flat();
   in.require(in[1]->type.rank() == 1 && in[1]->type.dtype == DType::Bool, Status::InvalidModel,
              "the condition must be a vector of bool, but is ", graph::to_string(in[1]->type));
   return {b.gather(x, b.squeeze(b.nonzero(in[1]), {0}), axis)};

@@ -159,13 +159,7 @@ std::vector<Value*> qlinear_matmul(Lowering& in) {
 
 Value* conv_i32(Lowering& in, Value* x, Value* x_zero, Value* w, Value* w_zero) {
   auto& b = in.builder();
-  const Spatial spatial = resolve_spatial(in, x, kernel_of_weights(in, w));
-  graph::ConvAttrs attributes;
-  attributes.strides = spatial.strides;
-  attributes.dilations = spatial.dilations;
-  attributes.pads = spatial.pads;
-  attributes.groups = in.attr_int("group", 1);
-  attributes.dtype = DType::I32;
+  const graph::ConvAttrs attributes = conv_attributes(in, x, w, DType::I32);
   if (x_zero) x_zero = b.reshape(x_zero, {});
   if (w_zero) w_zero = along(in, w_zero, 0, w->type.rank());
   return b.conv(centered(b, x, x_zero), centered(b, w, w_zero), attributes);

@@ -89,6 +89,18 @@ std::vector<int64_t> kernel_of_weights(Lowering& in, const Value* weights) {
   return kernel;
 }
 
+graph::ConvAttrs conv_attributes(Lowering& in, const Value* x, const Value* weights, DType dtype) {
+  Spatial spatial = resolve_spatial(in, x, kernel_of_weights(in, weights));
+  graph::ConvAttrs attributes;
+  attributes.strides = std::move(spatial.strides);
+  attributes.dilations = std::move(spatial.dilations);
+  attributes.pads = std::move(spatial.pads);
+  attributes.groups = in.attr_int("group", 1);
+  attributes.dtype = dtype;
+  in.require(attributes.groups > 0, Status::InvalidModel, "group ", attributes.groups, " must be positive");
+  return attributes;
+}
+
 Value* per_channel(Builder& builder, Value* values, int spatial_rank) {
   std::vector<Expr> dims = values->type.dims;
   dims.insert(dims.end(), size_t(spatial_rank), Expr(1));

@@ -21,6 +21,8 @@ Spatial resolve_spatial(Lowering& in, const Value* x, std::vector<int64_t> kerne
 std::vector<int64_t> spatial_ints(Lowering& in, const char* name, size_t rank, int64_t fallback);
 // kernel_shape: the attribute, which must agree with the weights' dims, or those dims.
 std::vector<int64_t> kernel_of_weights(Lowering& in, const Value* weights);
+// The attributes of a convolution of `x` by `weights` into `dtype`.
+graph::ConvAttrs conv_attributes(Lowering& in, const Value* x, const Value* weights, DType dtype);
 // values [C] as [C, 1, ...] to add to [N, C, spatial...].
 Value* per_channel(Builder& builder, Value* values, int spatial_rank);
 // All axes from `first` on.

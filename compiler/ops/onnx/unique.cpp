@@ -98,12 +98,7 @@ std::vector<Tensor> run(const std::string& parameters, std::span<const Tensor> o
 
 std::vector<Value*> lower(Lowering& in) {
   auto& b = in.builder();
-  Value* x = in[0];
-  int64_t axis = 0;
-  if (in.has("axis"))
-    axis = in.axis(in.attr_int("axis"), x->type.rank());
-  else
-    x = b.reshape(x, {graph::element_count(x->type)});
+  auto [x, axis] = in.on_axis_or_flat();
   // Texts are told apart by their ranks, which sort as they do.
   Value* texts = x->type.dtype == DType::String ? x : nullptr;
   if (texts) x = b.text_ranks({texts})[0];

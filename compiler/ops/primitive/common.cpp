@@ -70,12 +70,6 @@ Term cast_term(const Term& x, DType dtype) {
 
 DType accumulation_dtype(DType dtype) { return is_float(dtype) && size_of(dtype) < 4 ? DType::F32 : dtype; }
 
-Expr product(const Exprs& dims) {
-  Expr result = 1;
-  for (const Expr& dim : dims) result = result * dim;
-  return expr::simplify(result);
-}
-
 Expr flatten(const Index& index, const Exprs& dims) {
   check(index.size() == dims.size(), "index of ", index.size(), " for ", dims.size(), " dims");
   if (index.empty()) return 0;

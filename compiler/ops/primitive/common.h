@@ -59,7 +59,6 @@ DType accumulation_dtype(DType dtype);
 // Row-major position of `index` in `dims`, and back.
 Expr flatten(const Index& index, const Exprs& dims);
 Index unflatten(const Expr& flat, const Exprs& dims);
-Expr product(const Exprs& dims);
 // Index of an operand of `dims` that is broadcast (right-aligned) to a result index.
 Index broadcast_index(const Exprs& dims, const Exprs& result_dims, const Index& index);
 // index + dim when negative: ONNX's indices that count from the end. I64, checked against the dim.

@@ -92,7 +92,7 @@ std::vector<Term> express_layer_norm(const Attributes& attributes, Terms operand
   const Term x = cast_term(operands[0], working), scale = cast_term(operands[1], working),
              bias = cast_term(operands[2], working);
   const Exprs dims = results[0].dims, rows(dims.begin(), dims.begin() + axis), inner(dims.begin() + axis, dims.end());
-  const Expr count = expr::cast(product(inner), working), epsilon = expr::imm(norm.epsilon, working);
+  const Expr count = expr::cast(expr::product(inner), working), epsilon = expr::imm(norm.epsilon, working);
   const auto joined = [](Index row, const Index& in) {
     row.insert(row.end(), in.begin(), in.end());
     return row;

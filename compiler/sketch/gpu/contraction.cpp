@@ -252,9 +252,7 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
     if (fits(t, product, target)) proposals.push_back({point_of(t), cost_of(product, t, target)});
   }
   if (proposals.empty()) return refuse("no tile fits the device");
-  std::stable_sort(proposals.begin(), proposals.end(),
-                   [](const Proposal& a, const Proposal& b) { return a.cost_ns < b.cost_ns; });
-  if (proposals.size() > most_proposals) proposals.resize(most_proposals);
+  keep_cheapest(proposals, most_proposals);
   return proposals;
 }
 
