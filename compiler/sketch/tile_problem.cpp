@@ -380,6 +380,9 @@ double tile_cost(const TileProblem& tile, const TileShape& shape, const Target& 
   double bytes = 0;
   for (const BufferPtr& b : tile.program->inputs) bytes += typical_bytes(*b);
   for (const BufferPtr& b : tile.program->outputs) bytes += typical_bytes(*b);
+  // A panel of weights that L2 does not hold comes from the last cache for every tile.
+  const double panel = depth * double(shape.nv * shape.lanes) * double(size_of(tile.dtype));
+  if (panel > double(target.l2_bytes) * 0.9) bytes += others * double(blocks) * panels * panel / 3;
   return compute + bytes / (target.bytes_per_ns * 10);
 }
 

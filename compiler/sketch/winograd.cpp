@@ -112,10 +112,8 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
          cost(winograd, shape, target)});
   }
   if (proposals.empty() && why) *why = "no panel of whole vectors fits the output channels";
-  std::stable_sort(proposals.begin(), proposals.end(),
-                   [](const Proposal& x, const Proposal& y) { return x.cost_ns < y.cost_ns; });
   constexpr size_t most_proposals = 4;
-  if (proposals.size() > most_proposals) proposals.resize(most_proposals);
+  keep_cheapest(proposals, most_proposals);
   return proposals;
 }
 

@@ -51,20 +51,14 @@ class Builder {
                                    tensor::make_block({products(panel_of(panel)), results(panel_of(panel))}));
     Stmt body = tensor::make_block({transformed_image(), panels});
     body = tensor::make_allocate(image_, tensor::make_allocate(sums_, body));
-    std::vector<Axis> grid = problem_.images;
-    grid.push_back({group_, groups_});
-    grid.push_back({split_, shape_.splits});
-    std::vector<Axis> real;
-    for (const Axis& axis : grid) {
-      if (expr::is_const(axis.extent, 1))
-        body = tensor::substitute(body, {{axis.var.get(), Expr(0)}});
-      else
-        real.push_back(axis);
-    }
+    std::vector<Axis> axes = problem_.images;
+    axes.push_back({group_, groups_});
+    axes.push_back({split_, shape_.splits});
+    const std::vector<Axis> grid = grid_of(axes, body);
     Lowered lowered;
     const Expr points = points_of(problem_.images) * groups_ * Expr(shape_.tiles * ic_) * problem_.channel.extent;
     lowered.launches.push_back(finish_kernel(*problem_.tile.program,
-                                             str("winograd ", shape_.outputs, "x", shape_.outputs), real, body, points,
+                                             str("winograd ", shape_.outputs, "x", shape_.outputs), grid, body, points,
                                              cost_ns, {packed_}));
     lowered.packed.push_back({problem_.weights, packed_, [winograd = winograd_, width = width_](const Tensor& weights) {
                                 return winograd.pack(weights, width);

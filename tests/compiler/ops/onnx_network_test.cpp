@@ -238,6 +238,26 @@ TEST(OnnxQuantize, IntegerContractions) {
                 DType::U8, {1, 2, 1}, {16, 4});
 }
 
+TEST(OnnxQuantize, RefusesConvolutionsWithoutGroups) {
+  const Tensor x = make(DType::U8, {1, 1, 1}, {4}), w = make(DType::I8, {1, 1, 1}, {1}),
+               zero = make(DType::U8, {}, {0}), scale = f32({}, {0.5});
+  const std::vector<OnnxCase> cases = {
+      {.op = "ConvInteger", .inputs = {x, w}, .attributes = {{"group", int64_t{0}}}},
+      {.op = "QLinearConv",
+       .inputs = {x, scale, zero, w, scale, make(DType::I8, {}, {0}), scale, zero},
+       .attributes = {{"group", int64_t{-1}}}},
+  };
+  for (const OnnxCase& refused : cases) {
+    try {
+      run(refused);
+      ADD_FAILURE() << refused.op << " ran";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.status(), Status::InvalidModel);
+      EXPECT_NE(std::string(error.what()).find("must be positive"), std::string::npos) << error.what();
+    }
+  }
+}
+
 TEST(OnnxDet, Determinants) {
   expect_tensor(one({.op = "Det", .inputs = {f32({2, 2, 2}, {1, 2, 3, 4, 0, 1, 1, 0})}}), DType::F32, {2}, {-2, -1});
   expect_tensor(one({.op = "Det", .inputs = {f32({3, 3}, {2, 0, 1, 1, 3, 2, 1, 1, 4})}}), DType::F32, {}, {18});
