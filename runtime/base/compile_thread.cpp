@@ -69,7 +69,7 @@ void on_compile_thread(const std::function<void()>& work) {
   if (task.error) std::rethrow_exception(task.error);
 }
 
-void parallel_compile(size_t count, const std::function<void(size_t)>& work) {
+void parallel_compile(size_t count, const std::function<void(size_t)>& work, size_t most_threads) {
   std::atomic<size_t> next{0};
   std::mutex mutex;
   std::exception_ptr error;
@@ -84,7 +84,7 @@ void parallel_compile(size_t count, const std::function<void(size_t)>& work) {
       }
     }
   };
-  size_t helpers = std::min({count, available_cores(), size_t{4}});
+  size_t helpers = std::min({count, available_cores(), most_threads});
   std::vector<Task> tasks(helpers > 0 ? helpers - 1 : 0, Task{&drain, nullptr});
   std::vector<pthread_t> threads;
   for (Task& task : tasks) {

@@ -10,9 +10,9 @@ namespace sardonyx {
 // Runs inline when the calling thread already is such a thread. Throws Error(NoSystemResources) when none can start.
 void on_compile_thread(const std::function<void()>& work);
 
-// Calls work(0) ... work(count - 1) on min(cores, 4) compile threads, in any order. The first exception is rethrown
-// after all have stopped.
-void parallel_compile(size_t count, const std::function<void(size_t)>& work);
+// Calls work(0) ... work(count - 1) on compile threads, at most one per core and `most_threads`, in any order. The
+// first exception is rethrown after all have stopped.
+void parallel_compile(size_t count, const std::function<void(size_t)>& work, size_t most_threads = 4);
 
 // Calls work(0) ... work(count - 1), parts of making `bytes` of data: in order on the calling thread when that is
 // little, else on compile threads.

@@ -6,12 +6,8 @@
 #include <llvm/Support/MemoryBuffer.h>
 #include <llvm/Support/raw_ostream.h>
 #include <llvm/Target/TargetMachine.h>
-#include <pthread.h>
 
-#include <atomic>
-#include <exception>
 #include <fstream>
-#include <functional>
 
 #include "backends/cpu/llvm/code_cache.h"
 #include "backends/cpu/llvm/emitter.h"
@@ -19,6 +15,7 @@
 #include "backends/cpu/llvm/pipeline.h"
 #include "compiler/expr/simplify.h"
 #include "compiler/tensor/symbol_values.h"
+#include "runtime/base/compile_thread.h"
 #include "runtime/base/status.h"
 
 namespace sardonyx::cpu {
@@ -27,7 +24,6 @@ namespace {
 
 constexpr size_t kernels_per_module = 8;
 constexpr double chunk_ns = 2000;  // smaller chunks cost more to claim than they balance
-constexpr size_t stack_bytes = size_t{64} << 20;
 
 class JitInvocation final : public runtime::HostInvocation {
  public:
@@ -81,40 +77,6 @@ class JitKernel final : public runtime::Kernel {
   std::shared_ptr<JitCode> code_;
 };
 
-// Runs f(0) ... f(count - 1) on up to `threads` threads with big stacks; rethrows the first exception.
-void run_on_compile_threads(size_t count, size_t threads, const std::function<void(size_t)>& f) {
-  struct Shared {
-    const std::function<void(size_t)>& f;
-    size_t count;
-    std::atomic<size_t> next{0};
-    std::atomic<bool> failed{false};
-    std::exception_ptr error;
-  } shared{f, count, {}, {}, {}};
-  auto work = [](void* argument) -> void* {
-    auto& s = *static_cast<Shared*>(argument);
-    for (size_t i; (i = s.next.fetch_add(1)) < s.count;) {
-      try {
-        s.f(i);
-      } catch (...) {
-        if (!s.failed.exchange(true)) s.error = std::current_exception();
-      }
-    }
-    return nullptr;
-  };
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, stack_bytes);
-  std::vector<pthread_t> running;
-  for (size_t i = 0; i < std::min(threads, count); ++i) {
-    pthread_t thread;
-    if (pthread_create(&thread, &attributes, work, &shared) == 0) running.push_back(thread);
-  }
-  pthread_attr_destroy(&attributes);
-  if (running.empty() && count > 0) fail(Status::NoSystemResources, "cannot create a compile thread");
-  for (pthread_t thread : running) pthread_join(thread, nullptr);
-  if (shared.error) std::rethrow_exception(shared.error);
-}
-
 std::string symbol_of(size_t index) { return str("kernel_", index); }
 
 std::unique_ptr<llvm::MemoryBuffer> compile_module(std::span<const tensor::LoweredKernel> kernels, size_t first,
@@ -162,11 +124,12 @@ std::vector<runtime::KernelPtr> compile_kernels(std::span<const tensor::LoweredK
   size_t modules = (kernels.size() + per_module - 1) / per_module;
   std::vector<std::unique_ptr<llvm::MemoryBuffer>> objects(modules);
   const CodeCache cache(settings.dump_dir.empty() ? settings.cache_dir : "", target);  // dumps show every step
-  run_on_compile_threads(modules, threads, [&](size_t m) {
+  const auto compile = [&](size_t m) {
     size_t first = m * per_module;
     size_t count = std::min(per_module, kernels.size() - first);
     objects[m] = compile_module(kernels.subspan(first, count), first, target, settings, cache);
-  });
+  };
+  parallel_compile(modules, compile, threads);
   auto code = std::make_shared<JitCode>(std::move(objects));
   std::vector<std::string> symbols;
   for (size_t i = 0; i < kernels.size(); ++i) symbols.push_back(symbol_of(i));
