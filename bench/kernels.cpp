@@ -350,8 +350,10 @@ class Subject {
     for (const expr::Expr& dim : dims) extents.push_back(expr::evaluate(dim, symbols_));
     const int64_t bytes = byte_size(dtype, extents);
     Tensor tensor(dtype, extents, weight_bytes(bytes, Pages::Huge));
-    std::fill_n(tensor.raw(), bytes, uint8_t{0});
-    if (dtype == DType::F32) std::copy_n(random_tensor(std::move(extents)).raw(), bytes, tensor.raw());
+    if (dtype == DType::F32)
+      std::copy_n(random_tensor(std::move(extents)).raw(), bytes, tensor.raw());
+    else
+      std::fill_n(tensor.raw(), bytes, uint8_t{0});
     return tensor;
   }
 

@@ -336,4 +336,9 @@ bool is_number(const Expr& e) {
   return e->kind == Kind::FloatImm && e->float_value == e->float_value;
 }
 
+std::optional<double> float_number(const Expr& e) {
+  if (e->kind == Kind::Broadcast) return float_number(e->args[0]);
+  return e->kind == Kind::FloatImm ? std::optional(e->float_value) : std::nullopt;
+}
+
 }  // namespace sardonyx::expr

@@ -5,6 +5,7 @@
 // double that is always exactly representable in their dtype. Example: integer(Kind::Add, 200, 100, DType::U8) is 44.
 #pragma once
 #include <cstdint>
+#include <optional>
 
 #include "compiler/expr/expr.h"
 
@@ -48,5 +49,7 @@ int function_arity(Function function);
 bool is_horizontal(Function function);  // ReduceAdd ...
 // A float that is known not to be NaN.
 bool is_number(const Expr& e);
+// The value of a float constant, or of one in every lane.
+std::optional<double> float_number(const Expr& e);
 
 }  // namespace sardonyx::expr

@@ -379,8 +379,7 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
   for (const InvertedResidualShape& shape : shapes(block, target))
     proposals.push_back(
         {{{"rows", shape.rows}, {"shares", shape.shares}}, inverted_residual_cost(block, shape, target)});
-  std::stable_sort(proposals.begin(), proposals.end(),
-                   [](const Proposal& x, const Proposal& y) { return x.cost_ns < y.cost_ns; });
+  sort_by_cost(proposals);
   return proposals;
 }
 

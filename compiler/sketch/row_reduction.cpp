@@ -429,8 +429,7 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
   size_t rows = size_t(shared_rows(program));
   std::vector<Proposal> proposals{{{{"along", along_row}}, cost_of(program, rows, along_row, target)}};
   if (rows > 0) proposals.push_back({{{"along", along_columns}}, cost_of(program, rows, along_columns, target)});
-  std::stable_sort(proposals.begin(), proposals.end(),
-                   [](const Proposal& a, const Proposal& b) { return a.cost_ns < b.cost_ns; });
+  sort_by_cost(proposals);
   // Sums along a row are of as many parts as vectors have lanes, sums across rows are of one. Costs depend on the
   // number of rows, so the way that is the same for all of them is chosen by strides.
   if (target.deterministic && rows > 0) {

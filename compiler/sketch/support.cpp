@@ -156,9 +156,13 @@ bool dense_in_blocks(const Expr& offset, const VarPtr& var, int64_t lanes) {
   return linear && expr::is_const(expr::simplify(linear->coefficient), 1);
 }
 
-void keep_cheapest(std::vector<Proposal>& proposals, size_t most) {
+void sort_by_cost(std::vector<Proposal>& proposals) {
   std::stable_sort(proposals.begin(), proposals.end(),
                    [](const Proposal& a, const Proposal& b) { return a.cost_ns < b.cost_ns; });
+}
+
+void keep_cheapest(std::vector<Proposal>& proposals, size_t most) {
+  sort_by_cost(proposals);
   if (proposals.size() > most) proposals.resize(most);
 }
 

@@ -47,7 +47,8 @@ void split_conjunction(const Expr& e, std::vector<Expr>& parts);
 // Whether neighbours along `var` are neighbours in memory within each block of `lanes`: offset (v / 16) * s + v % 16.
 bool dense_in_blocks(const Expr& offset, const VarPtr& var, int64_t lanes);
 
-// Sorts proposals by cost, equal ones in their order, and drops those behind the first `most`.
+// Sorts proposals by cost, equal ones in their order; keep_cheapest drops those behind the first `most`.
+void sort_by_cost(std::vector<Proposal>& proposals);
 void keep_cheapest(std::vector<Proposal>& proposals, size_t most);
 // The axes that have more than one point, as the grid of a kernel; in `body` the others are at their only one.
 std::vector<Axis> grid_of(const std::vector<Axis>& axes, Stmt& body);

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "backends/cpu/llvm/emitter.h"
+#include "compiler/expr/scalar.h"
 #include "compiler/expr/simplify.h"
 #include "runtime/base/status.h"
 
@@ -22,11 +23,6 @@ bool is_integer_of(const Expr& e, int64_t value) {
   return e->kind == Kind::Broadcast ? is_integer_of(e->args[0], value) : expr::is_const(e, value);
 }
 
-std::optional<double> float_number(const Expr& e) {
-  if (e->kind == Kind::Broadcast) return float_number(e->args[0]);
-  return e->kind == Kind::FloatImm ? std::optional(e->float_value) : std::nullopt;
-}
-
 // min(max(x, low), high) in any order, the bounds being numbers of a type: x itself may be NaN.
 bool is_clamped_to(const Expr& e, DType dtype) {
   const int64_t low = is_signed(dtype) ? -(int64_t{1} << (bits_of(dtype) - 1)) : 0;
@@ -34,7 +30,7 @@ bool is_clamped_to(const Expr& e, DType dtype) {
   bool below = false, above = false;
   Expr inner = e;
   while (inner->kind == Kind::Min || inner->kind == Kind::Max) {
-    const auto left = float_number(inner->args[0]), right = float_number(inner->args[1]);
+    const auto left = expr::float_number(inner->args[0]), right = expr::float_number(inner->args[1]);
     if (!left == !right) return false;
     const double bound = left ? *left : *right;
     if (!(bound >= bottom && bound <= top)) return false;
@@ -48,8 +44,8 @@ bool is_clamped_to(const Expr& e, DType dtype) {
 // The other operand of `e`, which is of `kind` and has the number as one operand; null when it is something else.
 Expr beside_number(const Expr& e, Kind kind, double number) {
   if (e->kind != kind) return {};
-  if (float_number(e->args[1]) == number) return e->args[0];
-  return float_number(e->args[0]) == number ? e->args[1] : Expr();
+  if (expr::float_number(e->args[1]) == number) return e->args[0];
+  return expr::float_number(e->args[0]) == number ? e->args[1] : Expr();
 }
 
 Expr rounded_by(const Expr& e) { return e->kind == Kind::Call && e->function == Function::Round ? e->args[0] : Expr(); }
@@ -104,7 +100,7 @@ Emitter::Value* Emitter::saturated_u8(const Expr& e) {
   int64_t zero = 0;
   Expr exact = rounded_by(x);
   for (size_t side = 0; side < 2 && x->kind == Kind::Add && !exact.defined(); ++side) {
-    const double shift = float_number(x->args[1 - side]).value_or(-1);
+    const double shift = expr::float_number(x->args[1 - side]).value_or(-1);
     if (shift < 0 || shift > 255 || shift != std::floor(shift)) continue;
     exact = rounded_by(x->args[side]);
     if (exact.defined()) zero = int64_t(shift);

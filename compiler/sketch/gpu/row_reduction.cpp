@@ -342,8 +342,7 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
       if (!known) proposals.push_back({point_of(k), typical_ns(p, k, target)});
     }
   }
-  std::stable_sort(proposals.begin(), proposals.end(),
-                   [](const Proposal& a, const Proposal& b) { return a.cost_ns < b.cost_ns; });
+  sort_by_cost(proposals);
   return proposals;
 }
 

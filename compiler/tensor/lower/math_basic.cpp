@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "compiler/expr/scalar.h"
 #include "compiler/tensor/lower/math.h"
 #include "runtime/base/status.h"
 
@@ -174,10 +175,8 @@ struct Scaled {
 Scaled scaled(const Expr& x) {
   if (x->kind != expr::Kind::Mul) return {1, x};
   for (size_t side = 0; side < 2; ++side) {
-    const Expr& arg = x->args[side];
-    const Expr& number = arg->kind == expr::Kind::Broadcast ? arg->args[0] : arg;
-    if (number->kind != expr::Kind::FloatImm) continue;
-    if (number->float_value >= 1.0 / 16 && number->float_value <= 16) return {number->float_value, x->args[1 - side]};
+    const std::optional<double> number = expr::float_number(x->args[side]);
+    if (number && *number >= 1.0 / 16 && *number <= 16) return {*number, x->args[1 - side]};
   }
   return {1, x};
 }
