@@ -36,6 +36,7 @@
 
 #include <mutex>
 
+#include "backends/cpu/llvm/address_induction.h"
 #include "runtime/base/status.h"
 #include "runtime/base/strings.h"
 
@@ -43,13 +44,17 @@ namespace sardonyx::cpu {
 
 namespace {
 
-// MachineLICM moves the constants of an epilogue's functions out of all loops, also those of the sum in front of it,
-// whose accumulators take nearly all registers: LLVM then spills or copies these inside the sum, which made products
-// with a GELU 1.8 times slower. Constants as memory operands cost pointwise kernels 1 %; the IR has been through LICM.
-void leave_constants_where_they_are() {
+// Passes of LLVM that are always off. MachineLICM moves the constants of an epilogue's functions out of all loops, also
+// those of the sum in front of it, whose accumulators take nearly all registers: LLVM then spills or copies these
+// inside the sum, which made products with a GELU 1.8 times slower. Constants as memory operands cost pointwise kernels
+// 1 %; the IR has been through LICM. Instead of loop strength reduction there is address_induction.h.
+void leave_out_passes() {
   auto& options = llvm::cl::getRegisteredOptions();
-  const auto found = options.find("disable-machine-licm");
-  if (found != options.end()) static_cast<llvm::cl::opt<bool>*>(found->second)->setValue(true);
+  for (const char* name : {"disable-machine-licm", "disable-lsr"}) {
+    const auto found = options.find(name);
+    check(found != options.end(), "LLVM has no option ", name);
+    static_cast<llvm::cl::opt<bool>*>(found->second)->setValue(true);
+  }
 }
 
 }  // namespace
@@ -59,7 +64,7 @@ std::unique_ptr<llvm::TargetMachine> make_target_machine(const tensor::Target& t
   std::call_once(once, [] {
     llvm::InitializeNativeTarget();
     llvm::InitializeNativeTargetAsmPrinter();
-    leave_constants_where_they_are();
+    leave_out_passes();
   });
   std::string error;
   const char* triple = "x86_64-pc-linux-gnu";
@@ -125,6 +130,7 @@ void optimize(llvm::Module& module, llvm::TargetMachine& machine) {
   passes.addPass(llvm::createFunctionToLoopPassAdaptor(std::move(nest), /*UseMemorySSA=*/true));
   passes.addPass(llvm::EarlyCSEPass(true));
   passes.addPass(llvm::InstCombinePass());
+  passes.addPass(AddressInductionPass());
   llvm::ModulePassManager pipeline;
   pipeline.addPass(llvm::createModuleToFunctionPassAdaptor(std::move(passes)));
   pipeline.run(module, modules);
