@@ -44,7 +44,7 @@ using backends::CompiledGroup;
 
 namespace {
 
-constexpr double seconds_per_candidate = 0.15;
+constexpr double seconds_per_candidate = 0.4;
 constexpr int64_t cold_bytes = int64_t{96} << 20;
 
 struct Options {
@@ -66,7 +66,7 @@ Tensor random_tensor(Dims dims) {
   Tensor tensor(DType::F32, std::move(dims));
   std::mt19937 random(1);
   std::uniform_real_distribution<float> real(-1, 1);
-  for (int64_t i = 0; i < tensor.count(); ++i) tensor.data<float>()[i] = real(random);
+  std::generate_n(tensor.data<float>(), tensor.count(), [&] { return real(random); });
   return tensor;
 }
 

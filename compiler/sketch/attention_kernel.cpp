@@ -351,12 +351,16 @@ class AttentionBuilder {
     const BufferPtr sum = registers("sum", {parts * tile, vectors * lanes_});
     const bool partial = column + vectors * lanes_ > columns_;
     const auto add = [&](const Expr& key, const Expr& part) {
-      return elements(tile, vectors, [&](const Expr& i, const Expr& q) {
+      Stmt terms = elements(tile, vectors, [&](const Expr& i, const Expr& q) {
         Expr value = value_at(key, column + q);
         if (partial) value = expr::select(column + q < Expr(columns_), value, zero());
         const tensor::Index to{part * tile + i, q};
         return tensor::make_store(sum, to, expr::load(sum, to) + expr::load(scores_, {first + i, key}) * value);
       });
+      if (tile > 1) return terms;
+      return tensor::make_block({std::move(terms), unrolled("v", vectors, [&](const Expr& v) {
+                                   return ahead(problem_.values, key, problem_.value, column + v * lanes_);
+                                 })});
     };
     const Expr groups = expr::simplify(keys_ / parts), rest = expr::simplify(keys_ % parts);
     Stmt store = unrolled("i", tile, [&](const Expr& i) {
@@ -416,6 +420,24 @@ class AttentionBuilder {
     return allocated({queries_, scores_, factors_, largest_}, all);
   }
 
+  // Asks for what follows element (key, column) of keys or values some pages later: a cache that has grown comes from
+  // memory for every token.
+  Stmt ahead(const Expr& operand, const Expr& key, const Axis& columns, const Expr& column) const {
+    std::vector<Stmt> all;
+    for (const Expr& load : loads_of(operand)) {
+      const Expr offset = flat_offset(*load->buffer, load->args);
+      const auto along = expr::linear_in(offset, columns.var), row = expr::linear_in(offset, problem_.key.var);
+      if (!along || !row || !expr::is_const(expr::simplify(along->coefficient), 1)) continue;
+      const int64_t pitch = expr::as_int(expr::simplify(row->coefficient)).value_or(0);
+      if (pitch * 4 < cache_line_bytes) continue;
+      const Expr later = key + Expr(std::max<int64_t>(1, prefetch_bytes / (pitch * 4)));
+      tensor::Index index;
+      for (const Expr& e : load->args) index.push_back(problem_.at_point(e, problem_.key, later, columns, column));
+      all.push_back(tensor::make_prefetch(load->buffer, index));
+    }
+    return tensor::make_block(std::move(all));
+  }
+
   // The scores of `count` keys.
   Stmt dots(const Expr& first, int64_t count) const {
     const BufferPtr sum = registers("sum", {count, lanes_});
@@ -432,10 +454,15 @@ class AttentionBuilder {
         all([&](const Expr& i, const Expr& lane) {
           return tensor::make_store(sum, {i, lane}, zero());
         }),
-        serial("k", whole,
-               [&](const Expr& k) {
-                 return all([&](const Expr& i, const Expr& lane) { return add(k * lanes_ + lane, Expr(), i, lane); });
-               }),
+        serial(
+            "k", whole,
+            [&](const Expr& k) {
+              return tensor::make_block({
+                  all([&](const Expr& i, const Expr& lane) { return add(k * lanes_ + lane, Expr(), i, lane); }),
+                  unrolled("i", count,
+                           [&](const Expr& i) { return ahead(problem_.keys, first + i, problem_.inner, k * lanes_); }),
+              });
+            }),
     };
     if (rest > 0)
       parts.push_back(

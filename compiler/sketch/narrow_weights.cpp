@@ -14,7 +14,6 @@ using tensor::Index;
 namespace {
 
 constexpr int64_t run_length = 8;  // nibbles of a word, and the copies of unrolled code
-constexpr int64_t line_bytes = 64;
 
 bool is_narrow_float(DType dtype) { return dtype == DType::F16 || dtype == DType::BF16; }
 
@@ -282,7 +281,7 @@ Stmt NarrowPanels::accumulate(const BufferPtr& sums, const Expr& first, int64_t 
 // requests at once wait for each other. A row of words serves eight points, each of which asks for a line of it.
 Stmt NarrowPanels::prefetch(const Point& at, const Expr& first, int64_t lanes) const {
   const int64_t element = int64_t(size_of(codes_->dtype)), rows = prefetch_bytes / (width_ * element);
-  const int64_t per_line = line_bytes / element, lines = (lanes + per_line - 1) / per_line;
+  const int64_t per_line = cache_line_bytes / element, lines = (lanes + per_line - 1) / per_line;
   const auto ahead = [&](const Expr& row, const Expr& line) {
     const Expr step = row + Expr(std::max<int64_t>(1, rows));
     return tensor::make_prefetch(codes_, in_panel({step}, lane_of(first, line * per_line)));

@@ -18,6 +18,9 @@ using Result = std::variant<Lowered, Refusal>;
 
 // Multiply-adds that two units with a latency of four cycles keep going.
 inline constexpr int64_t vectors_in_flight = 8;
+inline constexpr int64_t cache_line_bytes = 64;
+// How far ahead of its use streamed memory is fetched: two pages, for hardware prefetchers stop at the end of one.
+inline constexpr int64_t prefetch_bytes = 8192;
 
 // The value of a dim with every symbol at a typical size (its bounds permitting).
 int64_t typical(const Expr& e);

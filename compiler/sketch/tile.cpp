@@ -5,6 +5,7 @@
 
 #include "compiler/sketch/narrow_weights.h"
 #include "compiler/sketch/pack.h"
+#include "compiler/sketch/tile_lines.h"
 #include "compiler/sketch/tile_order.h"
 #include "compiler/sketch/tile_reduction.h"
 #include "compiler/sketch/word_products.h"
@@ -53,6 +54,7 @@ class TileBuilder {
     panel_ = loop_var("panel", panel_count_);
     q_ = loop_var("q", width_);
     tile_.narrow ? pack_narrow_weights() : pack_operands();
+    next_line_ = next_line(tile_, reduction_, body_, target_);
     body_ = tensor::substitute_shared(body_, {{vector_.var.get(), Expr(panel_) * width_ + Expr(q_)}});
     order_ = inside_ ? inner_order(traffic(), target_) : tile_order(traffic(), target_);
     Stmt all = all_panels();
@@ -276,6 +278,13 @@ class TileBuilder {
 
   Stmt reduction(const Tile& t, const BufferPtr& acc, size_t depth, expr::Substitution bound, int64_t tap) const {
     if (depth == reduction_.loops().size()) return update(t, acc, bound, tap);
+    Stmt body = loop(t, acc, depth, bound, tap);
+    if (!next_line_ || depth != next_line_->depth) return body;
+    Stmt line = prefetch_line(*next_line_, tile_, reduction_, bound, t.row0, t.rows);
+    return tensor::make_block({std::move(line), std::move(body)});
+  }
+
+  Stmt loop(const Tile& t, const BufferPtr& acc, size_t depth, expr::Substitution bound, int64_t tap) const {
     const ReductionLoop& loop = reduction_.loops()[depth];
     bool unrolled_taps = t.edge && reduction_.decided_by(depth);
     if (unrolled_taps) {
@@ -608,6 +617,7 @@ class TileBuilder {
   std::vector<PackedOperand> packed_;
   std::optional<NarrowPanels> narrow_;
   std::vector<RunTimePanel> run_time_panels_;
+  std::optional<NextLine> next_line_;
   bool inside_ = false;  // a larger kernel
   bool loads_outside_ = false;
   bool divides_ = false;  // integers by what was loaded

@@ -63,9 +63,6 @@ int tile_lanes(const TileProblem& tile, const Target& target);
 // Picks the vector and the row axis; false when no axis suits vectors.
 bool choose_axes(TileProblem& tile, const Target& target);
 
-// How far ahead of its use a panel's memory is fetched: two pages.
-inline constexpr int64_t prefetch_bytes = 8192;
-
 struct TileShape {
   int rows = 1;    // at most
   int nv = 1;      // vectors

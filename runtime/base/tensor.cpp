@@ -22,7 +22,7 @@ int64_t element_count(std::span<const int64_t> dims) {
       empty = true;
       continue;
     }
-    require(count <= limit / dim, Status::UnsupportedShape, "shape [", join(dims, ","), "] has too many elements");
+    if (count > limit / dim) fail(Status::UnsupportedShape, "shape [", join(dims, ","), "] has too many elements");
     count *= dim;
   }
   return empty ? 0 : count;

@@ -3,7 +3,7 @@
 namespace sardonyx::testing {
 namespace {
 
-void expect_conv(const Conv& c, bool loops = false) {
+void expect_conv(const Conv& c, bool loops = false, const tensor::Target& target = cpu::host_target()) {
   SCOPED_TRACE("conv " + std::to_string(c.ic) + "->" + std::to_string(c.oc) + " @" + std::to_string(c.h) + "x" +
                std::to_string(c.w) + " k" + std::to_string(c.kernel) + " s" + std::to_string(c.stride) + " p" +
                std::to_string(c.pad) + " d" + std::to_string(c.dilation) + " g" + std::to_string(c.groups) +
@@ -11,7 +11,8 @@ void expect_conv(const Conv& c, bool loops = false) {
   Problem problem = conv_problem(c);
   auto inputs = random_inputs(problem.program, {}, 7, -1, 1);
   if (loops) expect_matches("loops", problem, inputs, {}, 1e-5, 1e-4);
-  expect_matches(c.kernel == 1 && !c.pad && c.groups == 1 ? "contraction" : "window", problem, inputs, {}, 1e-5, 1e-4);
+  expect_matches(c.kernel == 1 && !c.pad && c.groups == 1 ? "contraction" : "window", problem, inputs, {}, 1e-5, 1e-4,
+                 target);
 }
 
 TEST(Window, BlockedConvolutions) {
@@ -84,6 +85,28 @@ TEST(Window, GroupsAndDepthwise) {
     expect_conv(c);
     c.blocked_in = c.blocked_out = false;
     expect_conv(c, true);
+  }
+}
+
+// Prefetches of the next line, which may lie behind the image, change no result; images in L2 need none.
+TEST(Window, LinesOfLargeImagesArePrefetched) {
+  Conv c;
+  c.ic = c.oc = 48, c.h = 9, c.w = 23, c.pad = 1;
+  c.blocked_in = c.blocked_out = true;
+  tensor::Target small = cpu::host_target();
+  small.l2_bytes = 4096;
+  for (int64_t groups : {1, 48}) {
+    c.groups = groups;
+    expect_conv(c, false, small);
+    const Problem problem = conv_problem(c);
+    for (const tensor::Target& target : {cpu::host_target(), small}) {
+      const auto proposals = sketch::family_of("window")->propose(problem, target, nullptr);
+      ASSERT_FALSE(proposals.empty());
+      const auto lowered = sketch::family_of("window")->lower(problem, proposals[0].point, target);
+      const std::string text = tensor::to_string(std::get<Lowered>(lowered).launches[0].body);
+      const bool wanted = groups == 1 && target.l2_bytes == small.l2_bytes;
+      EXPECT_EQ(text.find("prefetch x[") != std::string::npos, wanted) << text;
+    }
   }
 }
 

@@ -1,0 +1,59 @@
+#include "compiler/sketch/tile_lines.h"
+
+#include <algorithm>
+
+#include "compiler/tensor/lower/lower.h"
+
+namespace sardonyx::sketch {
+
+namespace {
+
+// How many bytes the load moves with a variable; 0: not by a constant number.
+int64_t stride_of(const Expr& load, const VarPtr& variable) {
+  const auto linear = expr::linear_in(flat_offset(*load->buffer, load->args), variable);
+  return linear ? expr::as_int(linear->coefficient).value_or(0) * int64_t(size_of(load->type.dtype)) : 0;
+}
+
+}  // namespace
+
+std::optional<NextLine> next_line(const TileProblem& tile, const TileReduction& reduction, const Expr& body,
+                                  const Target& target) {
+  const std::vector<ReductionLoop>& loops = reduction.loops();
+  if (target.kind != tensor::TargetKind::Host || tile.row_axis < 0 || loops.size() < 2) return std::nullopt;
+  for (const Expr& load : distinct_nodes(body, expr::Kind::Load)) {
+    if (typical_bytes(*load->buffer) <= double(target.l2_bytes) ||
+        mentions(load, tile.axes[size_t(tile.vector_axis)].var))
+      continue;
+    const int64_t pixel = stride_of(load, tile.axes[size_t(tile.row_axis)].var);
+    if (pixel == 0 || pixel % cache_line_bytes != 0) continue;
+    for (size_t line = 0; line < tile.axes.size(); ++line) {
+      if (int(line) == tile.row_axis || int(line) == tile.vector_axis) continue;
+      const int64_t pitch = stride_of(load, tile.axes[line].var);
+      size_t depth = loops.size();
+      while (depth > 0 && stride_of(load, loops[depth - 1].axis.var) <= pixel) --depth;
+      for (size_t tap = 0; tap < depth && depth < loops.size(); ++tap) {
+        const auto taps = constant(loops[tap].axis.extent);
+        if (taps && stride_of(load, loops[tap].axis.var) == pitch) return NextLine{load, tap, *taps, depth};
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+Stmt prefetch_line(const NextLine& next, const TileProblem& tile, const TileReduction& reduction,
+                   const expr::Substitution& bound, const Expr& row0, int64_t rows) {
+  const std::vector<ReductionLoop>& loops = reduction.loops();
+  const int64_t share = (rows + next.taps - 1) / next.taps;
+  const VarPtr i = loop_var("i", share);
+  expr::Substitution at = bound;
+  for (const ReductionLoop& loop : loops) at.try_emplace(loop.axis.var.get(), Expr(0));
+  Expr& tap = at.at(loops[next.tap].axis.var.get());
+  at[tile.axes[size_t(tile.row_axis)].var.get()] = row0 + tap * share + Expr(i);
+  tap = Expr(next.taps);
+  std::vector<Expr> index;
+  for (const Expr& e : next.load->args) index.push_back(tensor::substitute_shared(e, at));
+  return tensor::make_for(tensor::ForKind::Unrolled, i, share,
+                          tensor::make_prefetch(next.load->buffer, std::move(index)));
+}
+
+}  // namespace sardonyx::sketch
