@@ -178,11 +178,11 @@ class Builder {
       std::vector<Stmt> parts;
       if (large_count > 0) {
         parts.push_back(serial("large", large_count, [&](const Expr& i) {
-          return register_block(panel, product, i * (small + 1), small + 1, i);
+          return register_block(panel, product, i * (small + 1), small + 1, i, blocks);
         }));
       }
       parts.push_back(serial("small", blocks - large_count, [&](const Expr& i) {
-        return register_block(panel, product, i * small + large_count * (small + 1), small, i);
+        return register_block(panel, product, i * small + large_count * (small + 1), small, i, blocks);
       }));
       if (!expr::is_const(groups_, 1) && shape_.splits == 1) parts.push_back(next_pixels(panel, product));
       return tensor::make_block(std::move(parts));
@@ -207,8 +207,9 @@ class Builder {
     return tensor::make_for(ForKind::Serial, ordinal, (step + 1) * units / steps - first, lines);
   }
 
-  Stmt register_block(const Expr& panel, const Expr& product, const Expr& first, int64_t rows,
-                      const Expr& ordinal) const {
+  // Tiles [first, first + rows) of a product, the `ordinal`-th of so many blocks.
+  Stmt register_block(const Expr& panel, const Expr& product, const Expr& first, int64_t rows, const Expr& ordinal,
+                      int64_t blocks) const {
     const BufferPtr sum = make_buffer("sum", DType::F32, {rows, width_}, Buffer::Scope::Register);
     const auto all = [&](const std::function<Stmt(const Expr& row, const Expr& q)>& f) {
       return unrolled("i", rows, [&](const Expr& i) {
@@ -227,9 +228,12 @@ class Builder {
           const Expr b = expr::load(packed_, {panel, product, block * lanes_ + k, q});
           return tensor::make_store(sum, {i, q}, expr::load(sum, {i, q}) + a * b);
         });
-        // The weights of the next product come to L2, a part with each block of rows.
-        Stmt ahead =
-            tensor::make_prefetch(packed_, {panel, product + 1, block * lanes_ + k, ordinal % shape_.nv * lanes_});
+        // The weights of the next product come to L2, a part with each block of tiles.
+        const int64_t lines = (shape_.nv + blocks - 1) / blocks;
+        Stmt ahead = unrolled("line", lines, [&](const Expr& line) {
+          const Expr part = (ordinal * lines + line) % shape_.nv * lanes_;
+          return tensor::make_prefetch(packed_, {panel, product + 1, block * lanes_ + k, part});
+        });
         return tensor::make_block({step, ahead});
       });
     });
