@@ -433,7 +433,7 @@ class AttentionBuilder {
       const Expr later = key + Expr(std::max<int64_t>(1, prefetch_bytes / (pitch * 4)));
       tensor::Index index;
       for (const Expr& e : load->args) index.push_back(problem_.at_point(e, problem_.key, later, columns, column));
-      all.push_back(tensor::make_prefetch(load->buffer, index));
+      all.push_back(tensor::make_prefetch(load->buffer, index, tensor::CacheLevel::First));
     }
     return tensor::make_block(std::move(all));
   }

@@ -284,7 +284,7 @@ Stmt NarrowPanels::prefetch(const Point& at, const Expr& first, int64_t lanes) c
   const int64_t per_line = cache_line_bytes / element, lines = (lanes + per_line - 1) / per_line;
   const auto ahead = [&](const Expr& row, const Expr& line) {
     const Expr step = row + Expr(std::max<int64_t>(1, rows));
-    return tensor::make_prefetch(codes_, in_panel({step}, lane_of(first, line * per_line)));
+    return tensor::make_prefetch(codes_, in_panel({step}, lane_of(first, line * per_line)), tensor::CacheLevel::First);
   };
   if (codes_->dtype == DType::I32) return ahead(at.run, at.place % lines);
   const VarPtr line = loop_var("line", lines);

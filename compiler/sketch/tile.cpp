@@ -16,6 +16,7 @@ namespace sardonyx::sketch {
 
 using expr::Buffer;
 using expr::Kind;
+using tensor::CacheLevel;
 using tensor::ForKind;
 using tensor::Index;
 
@@ -260,8 +261,8 @@ class TileBuilder {
         ahead.back() = ahead.back() + Expr(std::max<int64_t>(1, prefetch_bytes / row_bytes));
         VarPtr j = loop_var("j", t.vectors);
         ahead = in_panels(p, Expr(panel_), std::move(ahead), Expr(j) * shape_.lanes);
-        parts.push_back(
-            tensor::make_for(ForKind::Unrolled, j, t.vectors, tensor::make_prefetch(p.panels.buffer, ahead)));
+        parts.push_back(tensor::make_for(ForKind::Unrolled, j, t.vectors,
+                                         tensor::make_prefetch(p.panels.buffer, ahead, CacheLevel::First)));
       }
     }
     // Each row tile asks for a part of the next panel, so that it lies in L2 when its turn comes.
@@ -270,7 +271,7 @@ class TileBuilder {
         Index next;
         for (const ReductionLoop& l : reduction_.loops()) next.push_back(taps.at(l.axis.var.get()));
         next = in_panels(p, Expr(panel_) + 1, std::move(next), t.ordinal % shape_.nv * shape_.lanes);
-        parts.push_back(tensor::make_prefetch(p.panels.buffer, next));
+        parts.push_back(tensor::make_prefetch(p.panels.buffer, next, CacheLevel::Second));
       }
     }
     return tensor::make_block(std::move(parts));

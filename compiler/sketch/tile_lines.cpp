@@ -53,7 +53,7 @@ Stmt prefetch_line(const NextLine& next, const TileProblem& tile, const TileRedu
   std::vector<Expr> index;
   for (const Expr& e : next.load->args) index.push_back(tensor::substitute_shared(e, at));
   return tensor::make_for(tensor::ForKind::Unrolled, i, share,
-                          tensor::make_prefetch(next.load->buffer, std::move(index)));
+                          tensor::make_prefetch(next.load->buffer, std::move(index), tensor::CacheLevel::Second));
 }
 
 }  // namespace sardonyx::sketch

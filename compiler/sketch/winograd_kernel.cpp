@@ -200,7 +200,7 @@ class Builder {
       return unrolled("y", shape_.outputs, [&](const Expr& y) {
         return unrolled("x", shape_.outputs, [&](const Expr& x) {
           const Expr pixel = pixel_at(problem_.pixel, row + y + 2, column + x + 2, unit / shape_.tiles * lanes_);
-          return tensor::make_prefetch(pixel->buffer, pixel->args);
+          return tensor::make_prefetch(pixel->buffer, pixel->args, tensor::CacheLevel::Second);
         });
       });
     });
@@ -232,7 +232,8 @@ class Builder {
         const int64_t lines = (shape_.nv + blocks - 1) / blocks;
         Stmt ahead = unrolled("line", lines, [&](const Expr& line) {
           const Expr part = (ordinal * lines + line) % shape_.nv * lanes_;
-          return tensor::make_prefetch(packed_, {panel, product + 1, block * lanes_ + k, part});
+          return tensor::make_prefetch(packed_, {panel, product + 1, block * lanes_ + k, part},
+                                       tensor::CacheLevel::Second);
         });
         return tensor::make_block({step, ahead});
       });

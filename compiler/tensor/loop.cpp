@@ -88,8 +88,8 @@ Stmt make_check(Expr condition, int32_t code) {
   return wrap({.kind = StmtKind::Check, .condition = std::move(condition), .code = code});
 }
 
-Stmt make_prefetch(BufferPtr buffer, std::vector<Expr> index) {
-  return wrap({.kind = StmtKind::Prefetch, .buffer = std::move(buffer), .index = std::move(index)});
+Stmt make_prefetch(BufferPtr buffer, std::vector<Expr> index, CacheLevel level) {
+  return wrap({.kind = StmtKind::Prefetch, .buffer = std::move(buffer), .index = std::move(index), .level = level});
 }
 
 Stmt make_transpose(BufferPtr buffer) { return wrap({.kind = StmtKind::Transpose, .buffer = std::move(buffer)}); }

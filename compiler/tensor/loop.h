@@ -41,6 +41,10 @@ namespace sardonyx::tensor {
 
 enum class ForKind : uint8_t { Serial, Grid, Vector, Unrolled, Lane };
 
+// Where a prefetch puts its line: what is read once and soon belongs into the first-level cache, what is read later or
+// by many into the second.
+enum class CacheLevel : uint8_t { First, Second };
+
 enum class StmtKind : uint8_t {
   For,        // for var in [0, extent): body[0]
   Store,      // buffer[index...] = value; a vector value needs one vector index
@@ -69,6 +73,7 @@ struct StmtNode {
   BufferPtr buffer{};         // Store, Allocate, Prefetch, Transpose
   std::vector<Expr> index{};  // Store, Prefetch
   int32_t code = 0;           // Check
+  CacheLevel level{};         // Prefetch
   std::vector<Stmt> body{};
 };
 
@@ -79,7 +84,7 @@ Stmt make_if(Expr condition, Stmt then_body, Stmt else_body = nullptr);
 Stmt make_block(std::vector<Stmt> body);  // flattens nested blocks; one statement stays itself
 Stmt make_let(VarPtr var, Expr value, Stmt body);
 Stmt make_check(Expr condition, int32_t code);
-Stmt make_prefetch(BufferPtr buffer, std::vector<Expr> index);
+Stmt make_prefetch(BufferPtr buffer, std::vector<Expr> index, CacheLevel level);
 Stmt make_transpose(BufferPtr buffer);
 
 // Nested loops of one kind around `body`, outermost first.

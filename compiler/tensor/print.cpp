@@ -56,7 +56,8 @@ void print(const Stmt& stmt, int depth, std::string& out) {
       out += str(pad, "check ", expr::to_string(stmt->condition), " else ", stmt->code, "\n");
       break;
     case StmtKind::Prefetch:
-      out += str(pad, "prefetch ", stmt->buffer->name, index_text(stmt->index), "\n");
+      out += str(pad, stmt->level == CacheLevel::First ? "prefetch near " : "prefetch ", stmt->buffer->name,
+                 index_text(stmt->index), "\n");
       break;
     case StmtKind::Transpose:
       out += str(pad, "transpose ", stmt->buffer->name, "\n");

@@ -26,7 +26,8 @@ Stmt flatten(const Stmt& stmt) {
   return mutate(loads, [](const Stmt& s) {
     if ((s->kind != StmtKind::Store && s->kind != StmtKind::Prefetch) || s->index.size() == 1) return s;
     Expr flat = flat_index(s->buffer->dims, s->index);
-    return s->kind == StmtKind::Store ? make_store(s->buffer, {flat}, s->value) : make_prefetch(s->buffer, {flat});
+    return s->kind == StmtKind::Store ? make_store(s->buffer, {flat}, s->value)
+                                      : make_prefetch(s->buffer, {flat}, s->level);
   });
 }
 

@@ -105,7 +105,7 @@ class Simplifier {
       case StmtKind::Prefetch: {
         std::vector<Expr> at;
         for (const Expr& e : s->index) at.push_back(index.run(e));
-        if (s->kind == StmtKind::Prefetch) return make_prefetch(s->buffer, at);
+        if (s->kind == StmtKind::Prefetch) return make_prefetch(s->buffer, at, s->level);
         return make_store(s->buffer, at, index.run(s->value));
       }
       case StmtKind::Transpose:

@@ -52,7 +52,8 @@ class Vectorizer {
       case StmtKind::Check:
         return make_check(vector(s->condition), s->code);
       case StmtKind::Prefetch:
-        return make_prefetch(s->buffer, {expr::simplify(substitute_shared(s->index[0], {{var_.get(), Expr(0)}}))});
+        return make_prefetch(s->buffer, {expr::simplify(substitute_shared(s->index[0], {{var_.get(), Expr(0)}}))},
+                             s->level);
       case StmtKind::Transpose:
         check(false, "buffer ", s->buffer->name, " is transposed inside vector loop ", var_->name);
         break;
