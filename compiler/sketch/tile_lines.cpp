@@ -29,6 +29,7 @@ std::optional<NextLine> next_line(const TileProblem& tile, const TileReduction& 
     for (size_t line = 0; line < tile.axes.size(); ++line) {
       if (int(line) == tile.row_axis || int(line) == tile.vector_axis) continue;
       const int64_t pitch = stride_of(load, tile.axes[line].var);
+      if (pitch <= pixel) continue;
       size_t depth = loops.size();
       while (depth > 0 && stride_of(load, loops[depth - 1].axis.var) <= pixel) --depth;
       for (size_t tap = 0; tap < depth && depth < loops.size(); ++tap) {
