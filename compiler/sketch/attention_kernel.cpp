@@ -148,8 +148,7 @@ class AttentionBuilder {
   // Whether a key's elements are neighbours in memory: vectors of keys are then made by transposing squares.
   bool keys_in_rows() const {
     for (const Expr& load : loads_of(problem_.keys)) {
-      const auto linear = expr::linear_in(flat_offset(*load->buffer, load->args), problem_.inner.var);
-      if (linear && expr::is_const(expr::simplify(linear->coefficient), 1)) return true;
+      if (neighbours_along(load, problem_.inner.var)) return true;
     }
     return false;
   }
@@ -425,12 +424,9 @@ class AttentionBuilder {
   Stmt ahead(const Expr& operand, const Expr& key, const Axis& columns, const Expr& column) const {
     std::vector<Stmt> all;
     for (const Expr& load : loads_of(operand)) {
-      const Expr offset = flat_offset(*load->buffer, load->args);
-      const auto along = expr::linear_in(offset, columns.var), row = expr::linear_in(offset, problem_.key.var);
-      if (!along || !row || !expr::is_const(expr::simplify(along->coefficient), 1)) continue;
-      const int64_t pitch = expr::as_int(expr::simplify(row->coefficient)).value_or(0);
-      if (pitch * 4 < cache_line_bytes) continue;
-      const Expr later = key + Expr(std::max<int64_t>(1, prefetch_bytes / (pitch * 4)));
+      const int64_t pitch = byte_stride(load, problem_.key.var);
+      if (!neighbours_along(load, columns.var) || pitch < cache_line_bytes) continue;
+      const Expr later = key + Expr(rows_ahead(pitch));
       tensor::Index index;
       for (const Expr& e : load->args) index.push_back(problem_.at_point(e, problem_.key, later, columns, column));
       all.push_back(tensor::make_prefetch(load->buffer, index, tensor::CacheLevel::First));

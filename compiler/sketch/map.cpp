@@ -81,6 +81,16 @@ Expr flat_offset(const expr::Buffer& buffer, const Index& index) {
   return tensor::simplify_index(flat, {});
 }
 
+int64_t byte_stride(const Expr& load, const VarPtr& variable) {
+  const auto linear = expr::linear_in(flat_offset(*load->buffer, load->args), variable);
+  if (!linear) return 0;
+  return expr::as_int(expr::simplify(linear->coefficient)).value_or(0) * int64_t(size_of(load->type.dtype));
+}
+
+bool neighbours_along(const Expr& load, const VarPtr& variable) {
+  return byte_stride(load, variable) == int64_t(size_of(load->type.dtype));
+}
+
 Map map_of(const Stage& stage) {
   Map map{stage.axes, {}};
   Index index;

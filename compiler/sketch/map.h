@@ -26,6 +26,10 @@ Map collapse(const Map& map);
 
 // The flat element offset of an access, simplified.
 Expr flat_offset(const expr::Buffer& buffer, const tensor::Index& index);
+// How many bytes the address of a load moves with a variable; 0: not by a constant number.
+int64_t byte_stride(const Expr& load, const VarPtr& variable);
+// Whether neighbours along a variable are neighbours in memory.
+bool neighbours_along(const Expr& load, const VarPtr& variable);
 
 // The axis along which vectors cost least, and how many lanes suit the element types that vary along it.
 struct VectorChoice {

@@ -280,10 +280,10 @@ Stmt NarrowPanels::accumulate(const BufferPtr& sums, const Expr& first, int64_t 
 // Asks for the codes that come two pages later, which hardware prefetchers, stopping at page ends, do not. Evenly: many
 // requests at once wait for each other. A row of words serves eight points, each of which asks for a line of it.
 Stmt NarrowPanels::prefetch(const Point& at, const Expr& first, int64_t lanes) const {
-  const int64_t element = int64_t(size_of(codes_->dtype)), rows = prefetch_bytes / (width_ * element);
+  const int64_t element = int64_t(size_of(codes_->dtype)), rows = rows_ahead(width_ * element);
   const int64_t per_line = cache_line_bytes / element, lines = (lanes + per_line - 1) / per_line;
   const auto ahead = [&](const Expr& row, const Expr& line) {
-    const Expr step = row + Expr(std::max<int64_t>(1, rows));
+    const Expr step = row + Expr(rows);
     return tensor::make_prefetch(codes_, in_panel({step}, lane_of(first, line * per_line)), tensor::CacheLevel::First);
   };
   if (codes_->dtype == DType::I32) return ahead(at.run, at.place % lines);

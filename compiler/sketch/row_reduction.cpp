@@ -413,8 +413,7 @@ bool rows_are_dense(const Program& program, size_t rows) {
   for (const Stage& stage : program.stages) {
     if (stage.reduce == tensor::Reduce::None) continue;
     for (const Expr& load : loads_of(stage.body)) {
-      const auto linear = expr::linear_in(flat_offset(*load->buffer, load->args), stage.axes[rows - 1].var);
-      if (linear && expr::is_const(expr::simplify(linear->coefficient), 1)) return true;
+      if (neighbours_along(load, stage.axes[rows - 1].var)) return true;
     }
   }
   return false;

@@ -1,5 +1,7 @@
 // What the schedule families share: cost figures, grid helpers, fresh loop variables.
 #pragma once
+#include <algorithm>
+
 #include "compiler/expr/simplify.h"
 #include "compiler/sketch/family.h"
 #include "compiler/tensor/loop.h"
@@ -21,6 +23,8 @@ inline constexpr int64_t vectors_in_flight = 8;
 inline constexpr int64_t cache_line_bytes = 64;
 // How far ahead of its use streamed memory is fetched: two pages, for hardware prefetchers stop at the end of one.
 inline constexpr int64_t prefetch_bytes = 8192;
+// The same in rows of so many bytes, at least one.
+inline int64_t rows_ahead(int64_t row_bytes) { return std::max<int64_t>(1, prefetch_bytes / row_bytes); }
 
 // The value of a dim with every symbol at a typical size (its bounds permitting).
 int64_t typical(const Expr& e);

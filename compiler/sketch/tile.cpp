@@ -258,7 +258,7 @@ class TileBuilder {
         Index ahead;
         for (const ReductionLoop& l : reduction_.loops()) ahead.push_back(taps.at(l.axis.var.get()));
         int64_t row_bytes = panel_width_ * int64_t(size_of(p.panels.buffer->dtype));
-        ahead.back() = ahead.back() + Expr(std::max<int64_t>(1, prefetch_bytes / row_bytes));
+        ahead.back() = ahead.back() + Expr(rows_ahead(row_bytes));
         VarPtr j = loop_var("j", t.vectors);
         ahead = in_panels(p, Expr(panel_), std::move(ahead), Expr(j) * shape_.lanes);
         parts.push_back(tensor::make_for(ForKind::Unrolled, j, t.vectors,

@@ -1,20 +1,6 @@
 #include "compiler/sketch/tile_lines.h"
 
-#include <algorithm>
-
-#include "compiler/tensor/lower/lower.h"
-
 namespace sardonyx::sketch {
-
-namespace {
-
-// How many bytes the load moves with a variable; 0: not by a constant number.
-int64_t stride_of(const Expr& load, const VarPtr& variable) {
-  const auto linear = expr::linear_in(flat_offset(*load->buffer, load->args), variable);
-  return linear ? expr::as_int(linear->coefficient).value_or(0) * int64_t(size_of(load->type.dtype)) : 0;
-}
-
-}  // namespace
 
 std::optional<NextLine> next_line(const TileProblem& tile, const TileReduction& reduction, const Expr& body,
                                   const Target& target) {
@@ -24,17 +10,18 @@ std::optional<NextLine> next_line(const TileProblem& tile, const TileReduction& 
     if (typical_bytes(*load->buffer) <= double(target.l2_bytes) ||
         mentions(load, tile.axes[size_t(tile.vector_axis)].var))
       continue;
-    const int64_t pixel = stride_of(load, tile.axes[size_t(tile.row_axis)].var);
+    const int64_t pixel = byte_stride(load, tile.axes[size_t(tile.row_axis)].var);
     if (pixel == 0 || pixel % cache_line_bytes != 0) continue;
+    size_t depth = loops.size();
+    while (depth > 0 && byte_stride(load, loops[depth - 1].axis.var) <= pixel) --depth;
+    if (depth == loops.size()) continue;
     for (size_t line = 0; line < tile.axes.size(); ++line) {
       if (int(line) == tile.row_axis || int(line) == tile.vector_axis) continue;
-      const int64_t pitch = stride_of(load, tile.axes[line].var);
+      const int64_t pitch = byte_stride(load, tile.axes[line].var);
       if (pitch <= pixel) continue;
-      size_t depth = loops.size();
-      while (depth > 0 && stride_of(load, loops[depth - 1].axis.var) <= pixel) --depth;
-      for (size_t tap = 0; tap < depth && depth < loops.size(); ++tap) {
+      for (size_t tap = 0; tap < depth; ++tap) {
         const auto taps = constant(loops[tap].axis.extent);
-        if (taps && stride_of(load, loops[tap].axis.var) == pitch) return NextLine{load, tap, *taps, depth};
+        if (taps && byte_stride(load, loops[tap].axis.var) == pitch) return NextLine{load, tap, *taps, depth};
       }
     }
   }

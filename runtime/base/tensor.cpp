@@ -22,6 +22,7 @@ int64_t element_count(std::span<const int64_t> dims) {
       empty = true;
       continue;
     }
+    // Not `require`, for which the text would be made every time: loops over elements ask for their count.
     if (count > limit / dim) fail(Status::UnsupportedShape, "shape [", join(dims, ","), "] has too many elements");
     count *= dim;
   }

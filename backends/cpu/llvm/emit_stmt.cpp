@@ -159,9 +159,9 @@ void Emitter::emit(const Stmt& stmt) {
     case StmtKind::Prefetch: {
       memo_.clear();
       Value* at = address(stmt->buffer, stmt->index[0]);
-      const int locality = stmt->level == tensor::CacheLevel::First ? 3 : 2;
+      const uint32_t locality = stmt->level == tensor::CacheLevel::First ? 3 : 2;
       b_.CreateIntrinsic(llvm::Intrinsic::prefetch, {b_.getPtrTy()},
-                         {at, b_.getInt32(0), b_.getInt32(uint32_t(locality)), b_.getInt32(1)});
+                         {at, b_.getInt32(0), b_.getInt32(locality), b_.getInt32(1)});
       return;
     }
     case StmtKind::Transpose:
