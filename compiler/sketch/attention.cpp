@@ -218,9 +218,9 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
   int64_t splits = 1;
   while (heads * splits % target.cores != 0 && heads * splits < 4 * target.cores && rows >= 32 * splits) splits *= 2;
   std::vector<Proposal> proposals;
-  for (int64_t tiles : {4, 1}) {
-    const AttentionShape shape{tiles, splits};
-    proposals.push_back({{{"tiles", tiles}, {"splits", splits}}, attention_cost(attention, shape, target)});
+  for (const AttentionShape& shape : {AttentionShape{4, splits}, {4, splits, true}, {1, splits}}) {
+    proposals.push_back(
+        {{{"tiles", shape.tiles}, {"splits", splits}, {"pack", shape.pack}}, attention_cost(attention, shape, target)});
   }
   return proposals;
 }
@@ -228,7 +228,8 @@ std::vector<Proposal> propose(const Problem& problem, const Target& target, std:
 Result lower(const Problem& problem, const Point& point, const Target& target) {
   const auto matched = attention_problem(problem);
   if (const auto* refusal = std::get_if<Refusal>(&matched)) return *refusal;
-  return lower_attention(std::get<AttentionProblem>(matched), {point.at("tiles"), point.at("splits")}, target);
+  return lower_attention(std::get<AttentionProblem>(matched),
+                         {point.at("tiles"), point.at("splits"), point.at("pack") != 0}, target);
 }
 
 }  // namespace
@@ -245,6 +246,6 @@ std::variant<AttentionProblem, Refusal> attention_problem(const Problem& problem
   return *matched;
 }
 
-const Family attention_family{"attention", 1, guarded_propose<propose>, guarded_lower<lower>};
+const Family attention_family{"attention", 2, guarded_propose<propose>, guarded_lower<lower>};
 
 }  // namespace sardonyx::sketch

@@ -1,9 +1,9 @@
 // Attention: softmax(query x key^T, scaled and masked) x value, as one kernel.
 //
-// A grid index is one head and a share of its queries. The keys are packed into panels once; then, a few rows at a
-// time, come the scores with their whole sums in registers, the softmax in the first-level cache, and the product with
-// the values, which goes where the result wants it. A few queries are not worth a packing: their scores are sums along
-// the keys as they lie in memory.
+// A grid index is one head and a share of its queries. The keys, and values whose rows lie far apart, are packed into
+// panels once; then, a few rows at a time, come the scores with their whole sums in registers, the softmax in the
+// first-level cache, and the product with the values, which goes where the result wants it. A few queries are not worth
+// a packing: their scores are sums along the keys as they lie in memory.
 #pragma once
 #include <variant>
 
@@ -36,6 +36,7 @@ std::variant<AttentionProblem, Refusal> attention_problem(const Problem& problem
 struct AttentionShape {
   int64_t tiles = 1;   // of rows that go through the three steps together
   int64_t splits = 1;  // grid indices that share a head
+  bool pack = false;   // the values, as the keys are
 };
 // Nanoseconds on one core at typical sizes.
 double attention_cost(const AttentionProblem& problem, const AttentionShape& shape, const Target& target);

@@ -25,6 +25,7 @@ class AttentionBuilder {
       : problem_(problem),
         target_(target),
         splits_(shape.splits),
+        pack_(shape.pack),
         lanes_(target.vector_bytes / 4),
         vectors_(target.vector_registers >= 32 ? 4 : 2),
         width_(vectors_ * lanes_),
@@ -121,6 +122,8 @@ class AttentionBuilder {
 
   Stmt blocks() {
     packed_keys_ = scratch("keys", {expr::simplify(padded_keys_ * inner_)});
+    if (pack_)
+      packed_values_ = scratch("values", {expr::simplify(keys_ * ((columns_ + lanes_ - 1) / lanes_ * lanes_))});
     queries_ = scratch("queries", {block_rows_, inner_});
     // One vector more than the elements: rows a power of two apart would share their lines in the cache.
     scores_ = scratch("scores", {block_rows_, expr::simplify(padded_keys_ + lanes_)});
@@ -142,7 +145,14 @@ class AttentionBuilder {
       steps = tensor::make_let(rows, expr::min(rows_ - Expr(first), Expr(block_rows_)), steps);
       return tensor::make_let(first, block * block_rows_, steps);
     });
-    return allocated({packed_keys_, queries_, scores_, factors_, largest_}, tensor::make_block({pack_keys(), all}));
+    std::vector<BufferPtr> buffers{packed_keys_, queries_, scores_, factors_, largest_};
+    std::vector<Stmt> steps{pack_keys()};
+    if (pack_) {
+      buffers.push_back(packed_values_);
+      steps.push_back(pack_values());
+    }
+    steps.push_back(all);
+    return allocated(buffers, tensor::make_block(std::move(steps)));
   }
 
   // Whether a key's elements are neighbours in memory: vectors of keys are then made by transposing squares.
@@ -204,6 +214,22 @@ class AttentionBuilder {
           whole_panels_ * width_ + v * lanes_, [&](const Expr& k) { return in_vector(v, k); }, true);
     });
     return tensor::make_block({panels, rest});
+  }
+
+  // Panels of the values' columns stand one behind the other; columns beyond the last one are zeros.
+  Expr in_values(const Expr& key, int64_t column, int64_t vectors) const {
+    return Expr(column) * keys_ + key * (vectors * lanes_);
+  }
+
+  Stmt pack_values() const {
+    return value_panels([&](int64_t column, int64_t vectors) {
+      return serial("key", keys_, [&](const Expr& key) {
+        return elements(1, vectors, [&](const Expr&, const Expr& q) {
+          return tensor::make_store(packed_values_, {in_values(key, column, vectors) + q},
+                                    guarded_value(key, column, vectors, q));
+        });
+      });
+    });
   }
 
   // Rows of a tile beyond the queries are copies of the last one.
@@ -337,12 +363,21 @@ class AttentionBuilder {
   // Rows [first, first + tile) of a block, all columns of the result. `parts` sums over every so many keys stand side
   // by side.
   Stmt weighted(const Expr& at, const Expr& rows, const Expr& first, int64_t tile, int64_t parts) const {
+    return value_panels(
+        [&](int64_t column, int64_t vectors) { return weighted_panel(at, rows, first, tile, parts, column, vectors); });
+  }
+
+  Stmt value_panels(const std::function<Stmt(int64_t column, int64_t vectors)>& panel) const {
     std::vector<Stmt> panels;
-    for (int64_t column = 0; column < columns_; column += width_) {
-      const int64_t vectors = std::min(vectors_, (columns_ - column + lanes_ - 1) / lanes_);
-      panels.push_back(weighted_panel(at, rows, first, tile, parts, column, vectors));
-    }
+    for (int64_t column = 0; column < columns_; column += width_)
+      panels.push_back(panel(column, std::min(vectors_, (columns_ - column + lanes_ - 1) / lanes_)));
     return tensor::make_block(std::move(panels));
+  }
+
+  // Column `column` + q of the values, zero beyond the last one.
+  Expr guarded_value(const Expr& key, int64_t column, int64_t vectors, const Expr& q) const {
+    const Expr value = value_at(key, column + q);
+    return column + vectors * lanes_ > columns_ ? expr::select(column + q < Expr(columns_), value, zero()) : value;
   }
 
   Stmt weighted_panel(const Expr& at, const Expr& rows, const Expr& first, int64_t tile, int64_t parts, int64_t column,
@@ -351,8 +386,8 @@ class AttentionBuilder {
     const bool partial = column + vectors * lanes_ > columns_;
     const auto add = [&](const Expr& key, const Expr& part) {
       Stmt terms = elements(tile, vectors, [&](const Expr& i, const Expr& q) {
-        Expr value = value_at(key, column + q);
-        if (partial) value = expr::select(column + q < Expr(columns_), value, zero());
+        const Expr value = pack_ && tile > 1 ? expr::load(packed_values_, {in_values(key, column, vectors) + q})
+                                             : guarded_value(key, column, vectors, q);
         const tensor::Index to{part * tile + i, q};
         return tensor::make_store(sum, to, expr::load(sum, to) + expr::load(scores_, {first + i, key}) * value);
       });
@@ -472,7 +507,9 @@ class AttentionBuilder {
 
   const AttentionProblem& problem_;
   const Target& target_;
-  int64_t splits_, lanes_;
+  int64_t splits_;
+  bool pack_;  // the values, too
+  int64_t lanes_;
   int64_t vectors_, width_;  // of a panel of keys or values
   int64_t inner_, columns_;
   Expr keys_;
@@ -481,20 +518,32 @@ class AttentionBuilder {
   VarPtr split_;
   Expr whole_panels_, left_vectors_, padded_keys_;
   Expr first_, rows_;  // of the grid index
-  BufferPtr packed_keys_, queries_, scores_, factors_, largest_;
+  BufferPtr packed_keys_, packed_values_, queries_, scores_, factors_, largest_;
 };
 
 }  // namespace
+
+static bool values_in_far_rows(const AttentionProblem& problem) {
+  const int64_t bytes = *constant(problem.value.extent) * 4;
+  for (const Expr& load : loads_of(problem.values)) {
+    if (byte_stride(load, problem.key.var) > bytes) return true;
+  }
+  return false;
+}
 
 double attention_cost(const AttentionProblem& problem, const AttentionShape& shape, const Target& target) {
   const double heads = double(typical_points(problem.batch)), rows = double(typical(problem.query.extent));
   const double keys = double(typical(problem.key.extent));
   const double sizes = double(typical(problem.inner.extent) + typical(problem.value.extent));
   const double lanes = target.vector_bytes / 4.0;
-  // Per multiply-add, per logit and exponential, per packed key; measured.
-  const double products = rows * keys * sizes * 2.2 / target.flops_per_ns;
+  // Per multiply-add, per logit and exponential, per packed key and value; measured.
+  double products = rows * keys * sizes * 2.2 / target.flops_per_ns;
+  // Rows of values far from each other share few sets of the caches, and a page each.
+  const double columns = double(typical(problem.value.extent));
+  if (!shape.pack && values_in_far_rows(problem) && keys * columns * 4 >= double(target.l2_bytes) / 4) products *= 1.06;
   const double softmax = rows * keys * (1 + scalar_cost_ns(problem.logits)) / lanes;
-  const double packing = rows > few_rows ? keys * sizes / 2 * 0.3 * double(shape.splits) : 0;
+  const double packing =
+      rows > few_rows ? keys * (sizes / 2 * 0.3 + (shape.pack ? columns * 0.1 : 0)) * double(shape.splits) : 0;
   return heads * (products + softmax + packing) + 500;
 }
 

@@ -164,6 +164,17 @@ TEST(Attention, OfNarrowVectors) {
             target);
 }
 
+// Values far from each other miss in caches that hold them when they are neighbours.
+TEST(Attention, PacksValuesOfManyKeysInFarRows) {
+  const auto packs = [](const Attention& a) {
+    auto proposals = sketch::family_of("attention")->propose(attention(a), cpu::host_target(), nullptr);
+    return std::ranges::min_element(proposals, {}, &sketch::Proposal::cost_ns)->point.at("pack") == 1;
+  };
+  EXPECT_TRUE(packs({.heads = 12, .queries = 4096, .keys = 4096, .size = 64, .value_size = 64, .joint = true}));
+  EXPECT_FALSE(packs({.heads = 12, .queries = 4096, .keys = 4096, .size = 64, .value_size = 64}));
+  EXPECT_FALSE(packs({.heads = 12, .queries = 128, .keys = 128, .size = 64, .value_size = 64, .joint = true}));
+}
+
 TEST(Attention, RefusesWhatIsNone) {
   const sketch::Family* family = sketch::family_of("attention");
   std::string why;
