@@ -55,11 +55,14 @@ double cost(const WinogradProblem& problem, const WinogradShape& shape, const Ta
       std::ceil(double(typical(problem.row.extent)) / n) * std::ceil(double(typical(problem.column.extent)) / n);
   const double groups = std::ceil(tiles / shape.tiles), padded = groups * shape.tiles;
   const double blocks = std::ceil(shape.tiles / double(most_rows(shape.nv, target)));
-  const double rows = std::ceil(shape.tiles / blocks);
+  const double rows = shape.tiles / blocks;  // of a block, on average
   // A step of a register block: multiply-adds on two units, loads on two ports, sums with a latency of four cycles.
-  const double step = std::max({rows * shape.nv / 2, (rows + shape.nv) / 2, 4.0});
+  // Measured, panels of two vectors come nearest to that, and blocks that leave some registers free.
+  constexpr double beyond_units[] = {0, 1.11, 1.06, 1.1, 1.13};
+  const double step = std::max({rows * shape.nv / 2, (rows + shape.nv) / 2, 4.5}) * beyond_units[shape.nv] *
+                      (rows * shape.nv > 24 ? 1.02 : 1);
   const double panels = std::ceil(oc / (lanes * shape.nv));
-  const double product = groups * blocks * panels * products * (ic * step * 1.06 + 2 * rows * shape.nv + 30);
+  const double product = groups * blocks * panels * products * (ic * step + 2 * rows * shape.nv + 30);
   const double input = padded * shape.splits * ic / lanes * products * 3.2;
   const double output = tiles * oc / lanes * (products * 3.0 + n * n * 3);
   // Weights come from memory once. Then they are in L2, where everything fits, else in the last cache, if that: half of
