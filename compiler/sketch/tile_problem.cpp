@@ -375,13 +375,18 @@ double tile_cost(const TileProblem& tile, const TileShape& shape, const Target& 
   double cycles = std::max({accumulators / 2, (rows + per_panel) / 2, 4.0});
   double spill = shape.rows * shape.nv + shape.nv + 1 > target.vector_registers ? 2.5 : 1.0;
   double panels = double((vectors + shape.nv - 1) / shape.nv);
+  // Weights that the first-level cache does not hold come from the second for every tile. For a single row they come
+  // from the last cache: panels that ask for more than it gives let loads overtake the prefetches.
+  const double step_bytes = per_panel * shape.lanes * double(size_of(tile.dtype)), panel = depth * step_bytes;
+  if (panel > double(target.l1_bytes)) cycles += step_bytes / 400;
+  if (row_extent == 1 && panel * panels * others < double(target.l3_bytes) / 2)
+    cycles = std::max(cycles, step_bytes / 32) * (shape.nv > 4 ? 1.1 : 1);
   double ghz = target.flops_per_ns / (double(target.vector_bytes) / 4 * 4);
   double compute = others * panels * double(blocks) * (depth * cycles * spill * 1.05 + 30 + accumulators) / ghz;
   double bytes = 0;
   for (const BufferPtr& b : tile.program->inputs) bytes += typical_bytes(*b);
   for (const BufferPtr& b : tile.program->outputs) bytes += typical_bytes(*b);
   // A panel of weights that L2 does not hold comes from the last cache for every tile.
-  const double panel = depth * double(shape.nv * shape.lanes) * double(size_of(tile.dtype));
   if (panel > double(target.l2_bytes) * 0.9) bytes += others * double(blocks) * panels * panel / 3;
   return compute + bytes / (target.bytes_per_ns * 10);
 }

@@ -1,4 +1,6 @@
 // Attention against the interpreter: sizes that divide nothing, masks, layouts, lengths that only the run knows.
+#include <algorithm>
+
 #include "tests/compiler/sketch/programs.h"
 
 namespace sardonyx::testing {
