@@ -109,7 +109,7 @@ Tensor random_codes(DType dtype, Dims dims) {
 }
 
 // What the importer makes of a dequantized convolution or product (of codes without zero point, by a scale per channel,
-// with bias) and of the quantization of its result.
+// with bias) and of the quantization of its result: of a convolution's after a ReLU, so that its zero point is 0.
 graph::Value* add_quantized(Layer& layer, const std::vector<int64_t>& n, bool convolution) {
   graph::Builder b(*layer.graph);
   const auto dequantized = [&](graph::Value* codes, graph::Value* scale) {
@@ -139,7 +139,7 @@ graph::Value* add_quantized(Layer& layer, const std::vector<int64_t>& n, bool co
     layer.flops = 2.0 * double(n[0] * n[1] * n[2]);
   }
   y = b.unary(graph::UnaryFunction::Round, b.div(y, b.scalar(DType::F32, 3)));
-  y = b.add(y, b.scalar(DType::F32, 128));
+  if (!convolution) y = b.add(y, b.scalar(DType::F32, 128));
   return b.cast(b.minimum(b.maximum(y, b.scalar_like(y, 0)), b.scalar_like(y, 255)), DType::U8);
 }
 
