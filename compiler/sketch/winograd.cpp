@@ -58,7 +58,7 @@ double cost(const WinogradProblem& problem, const WinogradShape& shape, const Ta
   const double rows = shape.tiles / blocks;  // of a block, on average
   // A step of a register block: multiply-adds on two units, loads on two ports, sums with a latency of four cycles.
   // Measured, panels of two vectors come nearest to that, and blocks that leave some registers free.
-  constexpr double beyond_units[] = {0, 1.11, 1.06, 1.1, 1.13};
+  constexpr double beyond_units[] = {0, 1.11, 1.06, 1.1, 1.155};
   const double step = std::max({rows * shape.nv / 2, (rows + shape.nv) / 2, 4.5}) * beyond_units[shape.nv] *
                       (rows * shape.nv > 24 ? 1.02 : 1);
   const double panels = std::ceil(oc / (lanes * shape.nv));
@@ -68,7 +68,7 @@ double cost(const WinogradProblem& problem, const WinogradShape& shape, const Ta
   // Weights come from memory once. Then they are in L2, where everything fits, else in the last cache, if that: half of
   // it hides behind the sums. The rest of L2 is for pixels and results that pass through it.
   const double weights = products * ic * oc * 4, image = products * shape.tiles * ic * 4;
-  const double sums = products * shape.tiles * lanes * shape.nv * 4, l2 = double(target.l2_bytes) * 0.6;
+  const double sums = products * shape.tiles * lanes * shape.nv * 4, l2 = double(target.l2_bytes) * 0.5;
   const double again = weights + image + sums <= l2 ? 0.08 : weights < double(target.l3_bytes) / 2 ? 0.25 : 1;
   double memory = weights * (1 + (groups * images - 1) * again) / target.bytes_per_ns * 0.25;
   // What does not fit L2 beside them comes from the last cache for every panel.
