@@ -5,9 +5,10 @@
                   [--weights cold] [--json FILE]
 
 FOLDER has programs of one file each, whose first lines name their compiler and options; they print a line per layer.
-They are built in a temporary folder. A round runs each program, then `bench_kernels` on the layers that it printed (or
-`sardonyx bench`, where a program runs a whole model), all on one thread. A figure is the minimum over the rounds, the
-table has the prototype's time over ours: above 1 ours is faster. Ours is the candidate with the lowest estimate, the one
+They are built in a temporary folder. A round runs each program and stops it after each line while `bench_kernels` measures
+the layers of that line (or `sardonyx bench`, where a program runs a whole model), all on one thread: both see the machine
+in the same seconds. A figure is the minimum over the rounds, the table has the prototype's time over ours: above 1 ours is
+faster. Ours is the candidate with the lowest estimate, the one
 that a model would get; `best` is the fastest of the few cheapest. Layers that `bench_kernels` cannot make yet have no
 figure.
 """
@@ -15,6 +16,7 @@ import argparse
 import json
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -177,6 +179,29 @@ class Ours:
             row.candidate = result[2]
 
 
+def run(program, rows_of, measure):
+    """The rows of a program's output with its times. Calls measure(row) as soon as a line gives a row, the program being
+    stopped meanwhile."""
+    text, seen = "", set()
+    with subprocess.Popen([program], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            for line in process.stdout:
+                text += line
+                fresh = {(row.name, row.cold): row for row, _ in rows_of(text) if (row.name, row.cold) not in seen}
+                if fresh:
+                    process.send_signal(signal.SIGSTOP)
+                    for row in fresh.values():
+                        measure(row)
+                    process.send_signal(signal.SIGCONT)
+                    seen |= fresh.keys()
+        except BaseException:
+            process.kill()
+            raise
+    if process.returncode != 0:
+        raise subprocess.CalledProcessError(process.returncode, program)
+    return rows_of(text)
+
+
 def print_table(results, file=sys.stdout):
     for result in results:
         times = [f"{result[key]:10.1f}" if key in result else f"{'-':>10}"
@@ -198,19 +223,24 @@ def main():
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()
     rows, ours = {}, Ours(arguments)
+
+    def wanted(row):
+        return arguments.only in row.name and arguments.weights != ("hot" if row.cold else "cold")
+
+    def measure(row):
+        if wanted(row):
+            ours.measure(rows.setdefault((row.name, row.cold), row))
+
     with tempfile.TemporaryDirectory() as folder:
         names = arguments.programs.split(",")
         programs = {name: build(arguments.sources / f"{name}.cpp", pathlib.Path(folder)) for name in names}
         for _ in range(arguments.rounds):
             for name, program in programs.items():
-                text = subprocess.run([program], capture_output=True, text=True, check=True).stdout
-                for row, time in PROGRAMS[name](text):
-                    if arguments.only not in row.name or arguments.weights == ("hot" if row.cold else "cold"):
-                        continue
-                    row = rows.setdefault((row.name, row.cold), row)
-                    row.theirs.append(time)
-                    ours.measure(row)
-                    print_table([row.figures()], sys.stderr)  # progress
+                for row, time in run(program, PROGRAMS[name], measure):
+                    if wanted(row):
+                        row = rows[row.name, row.cold]
+                        row.theirs.append(time)
+                        print_table([row.figures()], sys.stderr)  # progress
     results = [row.figures() for row in rows.values()]
     print(f"{'layer':42} {'weights':7} {'prototype':>10} {'ours':>10} {'best':>10} {'ratio':>6}  candidate")
     print_table(results)
