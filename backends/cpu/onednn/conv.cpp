@@ -96,7 +96,7 @@ double cost_of(const Shape& shape, const std::vector<int64_t>& out_dims, const b
   double outputs = double(shape.out_padded()), pixels = 1;
   for (int64_t d : out_dims) pixels *= double(d);
   outputs *= pixels;
-  const double efficiency = shape.depthwise() ? 0.3 : shape.planar_input ? 0.65 : 0.8;
+  const double efficiency = shape.depthwise() ? 0.3 : shape.planar_input ? 0.65 : 0.75;
   constexpr double multiply_adds_per_output = 10;
   return 1500 + 2 * weights * pixels / (target.flops_per_ns * efficiency) +
          2 * outputs * multiply_adds_per_output / target.flops_per_ns + 4 * weights / target.bytes_per_ns * 0.2;
