@@ -62,7 +62,7 @@ double cost(const WinogradProblem& problem, const WinogradShape& shape, const Ta
   const double step = std::max({rows * shape.nv / 2, (rows + shape.nv) / 2, 4.5}) * beyond_units[shape.nv] *
                       (rows * shape.nv > 24 ? 1.02 : 1);
   const double panels = std::ceil(oc / (lanes * shape.nv));
-  const double product = groups * blocks * panels * products * (ic * step + 2 * rows * shape.nv + 30);
+  const double product = groups * blocks * panels * products * (ic * step + 2 * rows * shape.nv + 80);
   const double input = padded * shape.splits * ic / lanes * products * 3.2;
   const double output = tiles * oc / lanes * (products * 3.0 + n * n * 3);
   // Weights come from memory once. Then they are in L2, where everything fits, else in the last cache, if that: half of
