@@ -8,9 +8,8 @@ FOLDER has programs of one file each, whose first lines name their compiler and 
 They are built in a temporary folder. A round runs each program and stops it after each line while `bench_kernels` measures
 the layers of that line (or `sardonyx bench`, where a program runs a whole model), all on one thread: both see the machine
 in the same seconds. A figure is the minimum over the rounds, the table has the prototype's time over ours: above 1 ours is
-faster. Ours is the candidate with the lowest estimate, the one
-that a model would get; `best` is the fastest of the few cheapest. Layers that `bench_kernels` cannot make yet have no
-figure.
+faster. Ours is the candidate with the lowest estimate, the one that a model would get; `best` is the fastest of the few
+cheapest. Layers that `bench_kernels` cannot make yet have no figure.
 """
 import argparse
 import json

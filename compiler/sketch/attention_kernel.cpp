@@ -521,15 +521,15 @@ class AttentionBuilder {
   BufferPtr packed_keys_, packed_values_, queries_, scores_, factors_, largest_;
 };
 
-}  // namespace
-
-static bool values_in_far_rows(const AttentionProblem& problem) {
+bool values_in_far_rows(const AttentionProblem& problem) {
   const int64_t bytes = *constant(problem.value.extent) * 4;
   for (const Expr& load : loads_of(problem.values)) {
     if (byte_stride(load, problem.key.var) > bytes) return true;
   }
   return false;
 }
+
+}  // namespace
 
 double attention_cost(const AttentionProblem& problem, const AttentionShape& shape, const Target& target) {
   const double heads = double(typical_points(problem.batch)), rows = double(typical(problem.query.extent));
@@ -538,12 +538,13 @@ double attention_cost(const AttentionProblem& problem, const AttentionShape& sha
   const double lanes = target.vector_bytes / 4.0;
   // Per multiply-add, per logit and exponential, per packed key and value; measured.
   double products = rows * keys * sizes * 2.2 / target.flops_per_ns;
-  // Rows of values far from each other share few sets of the caches, and a page each.
+  const bool many = rows > few_rows;
+  // Rows of values far from each other share few sets of the caches, and a page each. Few queries pack nothing.
   const double columns = double(typical(problem.value.extent));
-  if (!shape.pack && values_in_far_rows(problem) && keys * columns * 4 >= double(target.l2_bytes) / 4) products *= 1.06;
+  if (many && !shape.pack && values_in_far_rows(problem) && keys * columns * 4 >= double(target.l2_bytes) / 4)
+    products *= 1.06;
   const double softmax = rows * keys * (1 + scalar_cost_ns(problem.logits)) / lanes;
-  const double packing =
-      rows > few_rows ? keys * (sizes / 2 * 0.3 + (shape.pack ? columns * 0.1 : 0)) * double(shape.splits) : 0;
+  const double packing = many ? keys * (sizes / 2 * 0.3 + (shape.pack ? columns * 0.1 : 0)) * double(shape.splits) : 0;
   return heads * (products + softmax + packing) + 500;
 }
 

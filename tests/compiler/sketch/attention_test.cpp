@@ -174,6 +174,7 @@ TEST(Attention, PacksValuesOfManyKeysInFarRows) {
   };
   EXPECT_TRUE(packs({.heads = 12, .queries = 4096, .keys = 4096, .size = 64, .value_size = 64, .joint = true}));
   EXPECT_FALSE(packs({.heads = 12, .queries = 4096, .keys = 4096, .size = 64, .value_size = 64}));
+  EXPECT_FALSE(packs({.heads = 12, .queries = 4, .keys = 4096, .size = 64, .value_size = 64, .joint = true}));
   EXPECT_FALSE(packs({.heads = 12, .queries = 128, .keys = 128, .size = 64, .value_size = 64, .joint = true}));
 }
 
